@@ -1,0 +1,92 @@
+"""Sessions: started at sign-in, looked up on every request, ended by many roads.
+
+Both tiers ask the same question with the same SQL: is this session open and its user active?
+`find` is for the http tier (Django's connection), `afind` for the ws tier (psycopg, async).
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from realtime.publish import publish_event
+
+from accounts.models import Session
+from accounts.users import UserRow
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+# One primary-key lookup in each of two tables.
+FIND_SQL = """
+SELECT u.id, u.username, u.first_name, u.last_name, u.email, u.is_staff, u.is_superuser
+FROM accounts_session s JOIN auth_user u ON u.id = s.user_id
+WHERE s.id = %(sid)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND u.is_active
+"""
+
+END_SQL = """
+UPDATE accounts_session SET ended_at = now()
+WHERE user_id = %(user_id)s AND ended_at IS NULL
+  AND (%(only)s::uuid IS NULL OR id = %(only)s) AND (%(keep)s::uuid IS NULL OR id <> %(keep)s)
+RETURNING id
+"""
+
+# An event names at most this many sessions, so that it stays far below the 8000 bytes of a
+# NOTIFY payload (a sid takes 39).
+SIDS_PER_EVENT = 100
+
+
+class Found(NamedTuple):
+    """An open session's user."""
+
+    id: int
+    username: str
+    first_name: str
+    last_name: str
+    email: str
+    is_staff: bool
+    is_superuser: bool
+
+    @property
+    def public(self) -> UserRow:
+        return UserRow(self.id, self.username, self.first_name, self.last_name)
+
+
+def find(sid: uuid.UUID, user_id: int) -> Found | None:
+    """The user of an open session, or None when it ended or its user is not active."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_SQL, {"sid": sid, "user_id": user_id})
+        row = cursor.fetchone()
+    return None if row is None else Found(*row)
+
+
+async def afind(db: AsyncConnection, sid: uuid.UUID, user_id: int) -> Found | None:
+    """`find` for the ws tier."""
+    cursor = await db.execute(FIND_SQL, {"sid": sid, "user_id": user_id})
+    row = await cursor.fetchone()
+    return None if row is None else Found(*row)
+
+
+def start(user: User) -> Session:
+    """A new session for someone who has just proved who they are."""
+    return Session.objects.create(user=user)
+
+
+def end(user_id: int, *, only: uuid.UUID | None = None, keep: uuid.UUID | None = None) -> int:
+    """Ends a user's open sessions: all, `only` one, or all but the one to `keep`.
+
+    The ws workers learn of it in the same transaction and close the sessions' sockets.
+    Returns how many ended.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(END_SQL, {"user_id": user_id, "only": only, "keep": keep})
+            sids = [str(row[0]) for row in cursor.fetchall()]
+        for first in range(0, len(sids), SIDS_PER_EVENT):
+            publish_event(
+                "workers",
+                {"type": "session.ended", "sids": sids[first : first + SIDS_PER_EVENT]},
+            )
+    return len(sids)

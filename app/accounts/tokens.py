@@ -1,0 +1,125 @@
+"""The two tokens. Each carries `sid`, the session it belongs to (accounts/sessions.py)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from django.contrib.auth.models import User
+from django.db import connection
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from rest_framework_simplejwt.utils import datetime_from_epoch
+
+from accounts.models import Session
+
+SID_CLAIM = "sid"
+
+# Two tabs that renew together, or an answer lost on the way, must sign nobody out: PROTOCOL.md
+# promises 30 s for the token just rotated away.
+ROTATION_GRACE_SECONDS = 30
+
+# Blacklisted for longer than the grace, by the database's clock.
+REVOKED_SQL = """
+SELECT EXISTS (
+    SELECT FROM token_blacklist_blacklistedtoken b
+    JOIN token_blacklist_outstandingtoken o ON o.id = b.token_id
+    WHERE o.jti = %(jti)s AND b.blacklisted_at <= now() - make_interval(secs => %(grace)s)
+)
+"""
+
+# Plain SQL because the time must be the database's; repeating it keeps the first time, so
+# that a token used again and again does not stay acceptable.
+ROTATE_SQL = """
+INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
+SELECT id, now() FROM token_blacklist_outstandingtoken WHERE jti = %(jti)s
+ON CONFLICT (token_id) DO NOTHING
+"""
+
+
+class Claims(NamedTuple):
+    """What a validly signed token says."""
+
+    user_id: int
+    sid: uuid.UUID
+    expires: datetime
+
+
+class SessionAccessToken(AccessToken):
+    """An access token; whether its session is still open is asked of the database."""
+
+    def verify(self) -> None:
+        super().verify()
+        claims_of(self)
+
+
+class SessionRefreshToken(RefreshToken):
+    """A refresh token of a session, rotated at each use."""
+
+    access_token_class = SessionAccessToken
+
+    @classmethod
+    def for_session(cls, session: Session, user: User) -> SessionRefreshToken:
+        """The first refresh token of a session."""
+        token = cls()
+        token[api_settings.USER_ID_CLAIM] = str(user.pk)
+        token[SID_CLAIM] = str(session.pk)
+        token._remember(user.pk)
+        return token
+
+    def verify(self) -> None:
+        super().verify()
+        claims_of(self)
+
+    def check_blacklist(self) -> None:
+        """Raises TokenError when this token was rotated away longer ago than the grace."""
+        jti = self.payload.get(api_settings.JTI_CLAIM)
+        with connection.cursor() as cursor:
+            cursor.execute(REVOKED_SQL, {"jti": jti, "grace": ROTATION_GRACE_SECONDS})
+            revoked = cursor.fetchone()[0]
+        if revoked:
+            raise TokenError("Token is blacklisted")
+
+    def rotate(self) -> SessionRefreshToken:
+        """Blacklists this token and returns its successor in the same session."""
+        with connection.cursor() as cursor:
+            cursor.execute(ROTATE_SQL, {"jti": self[api_settings.JTI_CLAIM]})
+        claims = claims_of(self)
+        successor = type(self)()
+        successor[api_settings.USER_ID_CLAIM] = str(claims.user_id)
+        successor[SID_CLAIM] = str(claims.sid)
+        successor._remember(claims.user_id)
+        return successor
+
+    def _remember(self, user_id: int) -> None:
+        # The token itself is left out: whoever reads the table must not be able to use it.
+        OutstandingToken.objects.create(
+            user_id=user_id,
+            jti=self[api_settings.JTI_CLAIM],
+            token="",
+            created_at=self.current_time,
+            expires_at=datetime_from_epoch(self["exp"]),
+        )
+
+
+def claims_of(token: AccessToken | RefreshToken) -> Claims:
+    """The claims of a token that was verified; raises TokenError when one is missing."""
+    try:
+        return Claims(
+            user_id=int(token[api_settings.USER_ID_CLAIM]),
+            sid=uuid.UUID(token[SID_CLAIM]),
+            expires=datetime.fromtimestamp(token["exp"], UTC),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TokenError("Token names no session") from error
+
+
+def read_access(raw: str | bytes) -> Claims:
+    """The claims of an access token as it came from a client, for both tiers.
+
+    Checks signature, algorithm, type and expiry, and asks no database; raises TokenError.
+    """
+    return claims_of(SessionAccessToken(raw))  # type: ignore[arg-type]

@@ -1,0 +1,5 @@
+"""Addresses under /auth/."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,242 @@
+"""The one place that writes to chats, and from which every event and hint starts.
+
+A message is stored by one SQL statement that is the same in both tiers; `post_message` runs it on
+Django's connection, `apost_message` on an asynchronous psycopg connection. The other actions are
+short transactions; their events are written in them and so are told only when they commit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.db import IntegrityError, connection, transaction
+from psycopg.errors import UniqueViolation
+from realtime.publish import hint, publish_event
+
+from accounts.users import PublicUser, UserRow, user_dict
+from chat import permissions
+from chat.drafts import Draft
+from chat.events import message_frame
+from chat.models import Chat, Membership, Removal
+from chat.rows import MessageRow
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+# `seq` comes from the chat's row, taken and given back with the message's own transaction: it is
+# commit order and has no gap. A repeat (same client_id) is found before a number is taken. Two
+# repeats at the same time both find nothing; the second then breaks the unique constraint, which
+# undoes the whole statement, counter included, and running it again finds the first. ON CONFLICT
+# DO NOTHING would keep the number and leave a gap. clock_timestamp() is read after the wait for
+# the row, so that times rise with `seq`.
+POST_SQL = """
+WITH earlier AS (
+    SELECT m.chat_id, m.id, m.seq, m.text, m.client_id, m.create_date
+    FROM chat_message m
+    JOIN chat_chat c ON c.id = m.chat_id
+    JOIN chat_membership s ON s.chat_id = c.id AND s.user_id = %(user_id)s
+    WHERE c.uri = %(uri)s AND m.author_id = %(user_id)s AND m.client_id = %(client_id)s::uuid
+), taken AS (
+    UPDATE chat_chat SET last_seq = last_seq + 1, update_date = clock_timestamp()
+    WHERE uri = %(uri)s
+      AND EXISTS (
+          SELECT FROM chat_membership s
+          WHERE s.chat_id = chat_chat.id AND s.user_id = %(user_id)s
+      )
+      AND NOT EXISTS (SELECT FROM earlier)
+    RETURNING id, last_seq, update_date
+), stored AS (
+    INSERT INTO chat_message (chat_id, seq, author_id, client_id, text, create_date)
+    SELECT id, last_seq, %(user_id)s::integer, %(client_id)s::uuid, %(text)s::text, update_date
+    FROM taken
+    RETURNING chat_id, id, seq, text, client_id, create_date
+)
+SELECT TRUE, chat_id, id, seq, text, client_id, create_date FROM stored
+UNION ALL
+SELECT FALSE, chat_id, id, seq, text, client_id, create_date FROM earlier
+"""
+
+# Never backwards, and not beyond what there is.
+READ_SQL = """
+UPDATE chat_membership s SET read_seq = LEAST(%(seq)s::bigint, c.last_seq)
+FROM chat_chat c
+WHERE c.id = %(chat_id)s AND s.chat_id = c.id AND s.user_id = %(user_id)s
+  AND s.read_seq < LEAST(%(seq)s::bigint, c.last_seq)
+RETURNING s.read_seq
+"""
+
+
+class Posted(NamedTuple):
+    """A stored message, and whether this call stored it."""
+
+    row: MessageRow
+    created: bool
+
+
+def post_message(uri: str, user: PublicUser, draft: Draft) -> Posted:
+    """Stores a message and hints at it; one round trip on the good path.
+
+    Raises NoSuchChat or Forbidden. To be called outside a transaction: a repeat that runs into
+    its twin needs the statement undone alone.
+    """
+    parameters = _parameters(uri, user, draft)
+    try:
+        found = _execute(POST_SQL, parameters)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        found = _execute(POST_SQL, parameters)
+    if found is None:
+        permissions.require_member(permissions.access(uri, user.id))
+        # A member by now: joined between the two questions.
+        found = _execute(POST_SQL, parameters)
+    posted = _posted(uri, user, found)
+    if posted.created:
+        row = posted.row
+        transaction.on_commit(lambda: hint(row.chat_id, row.seq, message_frame(row)))
+    return posted
+
+
+async def apost_message(db: AsyncConnection, uri: str, user: PublicUser, draft: Draft) -> Posted:
+    """`post_message` for the ws tier, on a connection in autocommit mode.
+
+    When it returns with `created`, the message is committed; the caller hints at it.
+    """
+    parameters = _parameters(uri, user, draft)
+    try:
+        found = await _aexecute(db, POST_SQL, parameters)
+    except UniqueViolation:
+        found = await _aexecute(db, POST_SQL, parameters)
+    if found is None:
+        permissions.require_member(await permissions.aaccess(db, uri, user.id))
+        found = await _aexecute(db, POST_SQL, parameters)
+    return _posted(uri, user, found)
+
+
+def mark_read(chat_id: int, user: PublicUser, seq: int) -> None:
+    """The user has read up to `seq`; tells the chat when that is news."""
+    with transaction.atomic():
+        parameters = {"chat_id": chat_id, "user_id": user.id, "seq": seq}
+        found = _execute(READ_SQL, parameters)
+        if found is not None:
+            publish_event(f"chat.{chat_id}", read_event(user, found[0]))
+
+
+async def amark_read(db: AsyncConnection, chat_id: int, user: PublicUser, seq: int) -> int | None:
+    """`mark_read` for the ws tier: returns the new position, or None when nothing changed.
+
+    The caller sends `read_event` to the chat's group.
+    """
+    parameters = {"chat_id": chat_id, "user_id": user.id, "seq": seq}
+    found = await _aexecute(db, READ_SQL, parameters)
+    return None if found is None else int(found[0])
+
+
+def read_event(user: PublicUser, seq: int) -> dict[str, Any]:
+    """What the group of a chat is told when someone has read on."""
+    return {"type": "read", "user": user_dict(user), "seq": seq}
+
+
+def create_chat(owner: PublicUser) -> Chat:
+    """A new chat with its owner in it."""
+    with transaction.atomic():
+        chat = Chat.objects.create(owner_id=owner.id)
+        Membership.objects.create(chat=chat, user_id=owner.id)
+        _members_changed(chat.pk, owner.id, "added")
+    return chat
+
+
+def add_member(uri: str, user: PublicUser, target: PublicUser) -> permissions.Access:
+    """Lets `target` in, as `user` wishes. Repeating it changes nothing.
+
+    What was said before is history, not unread. Raises NoSuchChat or Forbidden.
+    """
+    with transaction.atomic():
+        found = permissions.require_chat(_lock(uri, user.id))
+        permissions.require_may_add(found, user.id, target.id)
+        _, created = Membership.objects.get_or_create(
+            chat_id=found.chat_id,
+            user_id=target.id,
+            defaults={"read_seq": found.last_seq},
+        )
+        if created:
+            Removal.objects.filter(chat_id=found.chat_id, user_id=target.id).delete()
+            _members_changed(found.chat_id, target.id, "added")
+    return found
+
+
+def remove_member(uri: str, user: PublicUser, target: PublicUser) -> bool:
+    """`target` leaves, or is removed by the owner, and then cannot come back by the link.
+
+    Returns whether they were a member at all. Raises NoSuchChat or Forbidden.
+    """
+    with transaction.atomic():
+        found = permissions.require_chat(_lock(uri, user.id))
+        permissions.require_may_remove(found, user.id, target.id)
+        gone, _ = Membership.objects.filter(chat_id=found.chat_id, user_id=target.id).delete()
+        if not gone:
+            return False
+        left = target.id == user.id
+        if not left:
+            Removal.objects.get_or_create(chat_id=found.chat_id, user_id=target.id)
+        _members_changed(found.chat_id, target.id, "left" if left else "removed")
+    return True
+
+
+def delete_chats(chats: list[int]) -> None:
+    """Deletes chats whole, by their ids; every member's sockets close."""
+    with transaction.atomic():
+        for membership in Membership.objects.filter(chat_id__in=chats):
+            _members_changed(membership.chat_id, membership.user_id, "removed")
+        Chat.objects.filter(pk__in=chats).delete()
+
+
+def _lock(uri: str, user_id: int) -> permissions.Access | None:
+    """Access, with the chat's row held, so that joining and removing go one after the other."""
+    if not Chat.objects.select_for_update(no_key=True).filter(uri=uri).exists():
+        return None
+    return permissions.access(uri, user_id)
+
+
+def _members_changed(chat_id: int, user_id: int, change: str) -> None:
+    publish_event(
+        "workers",
+        {
+            "type": "members.changed",
+            "chat_id": chat_id,
+            "user_id": user_id,
+            "change": change,
+        },
+    )
+
+
+def _parameters(uri: str, user: PublicUser, draft: Draft) -> dict[str, Any]:
+    return {
+        "uri": uri,
+        "user_id": user.id,
+        "text": draft.text,
+        "client_id": draft.client_id,
+    }
+
+
+def _posted(uri: str, user: PublicUser, found: tuple[Any, ...] | None) -> Posted:
+    if found is None:
+        # Removed in the very moment: the same answer as a moment later.
+        raise permissions.Forbidden("You are not a member of this chat.", "not_a_member")
+    created, chat_id, *rest = found
+    author = UserRow(user.id, user.username, user.first_name, user.last_name)
+    return Posted(MessageRow(chat_id, uri, *rest, user=author), created)
+
+
+def _execute(sql: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
+
+
+async def _aexecute(
+    db: AsyncConnection, sql: str, parameters: dict[str, Any]
+) -> tuple[Any, ...] | None:
+    cursor = await db.execute(sql, parameters)
+    return await cursor.fetchone()

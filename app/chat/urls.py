@@ -1,0 +1,5 @@
+"""Addresses under /api/chats/."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

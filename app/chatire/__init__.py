@@ -1,0 +1,1 @@
+"""Wiring only: configuration, settings, URLs and the entry points of both tiers."""

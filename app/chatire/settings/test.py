@@ -1,0 +1,10 @@
+"""What pytest runs: the production settings but for what would make tests slow."""
+
+from chatire.settings.base import *  # noqa: F403
+
+# The tests sign up hundreds of people; what is under test is not PBKDF2.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}

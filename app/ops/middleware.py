@@ -1,0 +1,69 @@
+"""What holds for every request, before any view."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.db import InterfaceError, InternalError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from psycopg.errors import ReadOnlySqlTransaction
+
+from ops.errors import problem, unavailable
+
+logger = logging.getLogger(__name__)
+
+View = Callable[[HttpRequest], HttpResponseBase]
+
+# The longest legitimate body is a message of 2000 code points, each written as two \uXXXX
+# escapes: 24,000 bytes. The same bound holds for a WebSocket frame.
+MAX_BODY_BYTES = 64 * 1024
+
+
+def request_bounds(get_response: View) -> View:
+    """Refuses large bodies with 413, and keeps a client from choosing a Python codec."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if _content_length(request) > MAX_BODY_BYTES:
+            return problem(
+                413,
+                f"A body may have at most {MAX_BODY_BYTES} bytes.",
+                "request_too_large",
+            )
+        if request.encoding is not None:
+            # `charset=rot13` and the like would raise far inside; forms are UTF-8 by now.
+            request.encoding = "utf-8"
+        return get_response(request)
+
+    return middleware
+
+
+class DatabaseAway:
+    """Turns "the database is away" into 503 with Retry-After, in this one place."""
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not is_database_away(error):
+            return None
+        logger.error("database away: %s", error)
+        return unavailable()
+
+
+def is_database_away(error: BaseException) -> bool:
+    """Whether coming back later can help: no connection, no pool slot, a read-only standby."""
+    if isinstance(error, InternalError):
+        return isinstance(error.__cause__, ReadOnlySqlTransaction)
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def _content_length(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0

@@ -1,0 +1,5 @@
+"""Addresses that operators ask."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
