@@ -36,9 +36,13 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         # Too many form fields and the like.
         error = exceptions.ParseError(str(error))
     response = drf_exception_handler(error, context)
-    if response is not None and isinstance(error, exceptions.APIException):
-        if isinstance(response.data, dict) and "detail" in response.data:
-            response.data.setdefault("code", error.get_codes())
+    if (
+        response is not None
+        and isinstance(error, exceptions.APIException)
+        and isinstance(response.data, dict)
+        and "detail" in response.data
+    ):
+        response.data.setdefault("code", error.get_codes())
     return response
 
 

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import logging
+import sys
+import time
+from typing import Any
+
+from gunicorn.glogging import Logger
 
 
 class LineFormatter(logging.Formatter):
     """Time (UTC), level, logger and message; line breaks are written as \\n."""
 
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+    # Local time would depend on the host.
+    converter = time.gmtime
+
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
-        self.default_time_format = "%Y-%m-%dT%H:%M:%S"
-        self.default_msec_format = "%s.%03dZ"
-
-    # Local time would depend on the host.
-    import time as _time
-
-    converter = _time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record).replace("\r", "\\r").replace("\n", "\\n")
+
+
+class GunicornLogger(Logger):
+    """gunicorn's own messages in the same form, on stdout."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(LineFormatter())
+        self.error_log.handlers = [handler]
+        self.error_log.propagate = False
