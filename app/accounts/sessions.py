@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from realtime.publish import publish_event
 
 from accounts.models import Session
 from accounts.users import UserRow
+from realtime.publish import publish_event
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import IntegrityError, connection, transaction
 from psycopg.errors import UniqueViolation
-from realtime.publish import hint, publish_event
 
 from accounts.users import PublicUser, UserRow, user_dict
 from chat import permissions
@@ -19,6 +18,7 @@ from chat.drafts import Draft
 from chat.events import message_frame
 from chat.models import Chat, Membership, Removal
 from chat.rows import MessageRow
+from realtime.publish import hint, publish_event
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -193,6 +193,8 @@ def delete_chats(chats: list[int]) -> None:
 
 def _lock(uri: str, user_id: int) -> permissions.Access | None:
     """Access, with the chat's row held, so that joining and removing go one after the other."""
+    if not permissions.URI_PATTERN.fullmatch(uri):
+        return None
     if not Chat.objects.select_for_update(no_key=True).filter(uri=uri).exists():
         return None
     return permissions.access(uri, user_id)

@@ -13,9 +13,9 @@ import uuid
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
-from realtime.publish import publish_event
 
 from chat.models import History
+from realtime.publish import publish_event
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

@@ -7,12 +7,17 @@ chat, then not allowed.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import connection
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
+
+# What a chat's name can look like; anything else is no chat's name, and never gets as far as
+# the database.
+URI_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 ACCESS_SQL = """
 SELECT c.id, c.uri, c.owner_id, c.last_seq, m.read_seq,
@@ -58,6 +63,8 @@ class Forbidden(Exception):
 
 def access(uri: str, user_id: int) -> Access | None:
     """How the user stands to the chat, or None when there is no such chat."""
+    if not URI_PATTERN.fullmatch(uri):
+        return None
     with connection.cursor() as cursor:
         cursor.execute(ACCESS_SQL, {"uri": uri, "user_id": user_id})
         row = cursor.fetchone()
@@ -66,6 +73,8 @@ def access(uri: str, user_id: int) -> Access | None:
 
 async def aaccess(db: AsyncConnection, uri: str, user_id: int) -> Access | None:
     """`access` for the ws tier."""
+    if not URI_PATTERN.fullmatch(uri):
+        return None
     cursor = await db.execute(ACCESS_SQL, {"uri": uri, "user_id": user_id})
     row = await cursor.fetchone()
     return None if row is None else Access(*row)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
-from typing import Any
-
-from gunicorn.glogging import Logger
 
 
 class LineFormatter(logging.Formatter):
@@ -23,14 +19,3 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record).replace("\r", "\\r").replace("\n", "\\n")
-
-
-class GunicornLogger(Logger):
-    """gunicorn's own messages in the same form, on stdout."""
-
-    def setup(self, cfg: Any) -> None:
-        super().setup(cfg)
-        handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(LineFormatter())
-        self.error_log.handlers = [handler]
-        self.error_log.propagate = False

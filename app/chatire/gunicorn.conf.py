@@ -1,0 +1,45 @@
+"""The http tier's server: one process a replica, as many threads as pooled connections."""
+
+import os
+
+from chatire import env
+
+os.environ.setdefault("CHATIRE_TIER", "http")
+CONFIG = env.load()
+
+bind = CONFIG.bind
+worker_class = "gthread"
+workers = CONFIG.http_workers
+threads = CONFIG.http_threads
+
+# The application is loaded once and shared by the forked workers; nothing in it opens a
+# connection or starts a thread before its first request.
+preload_app = True
+
+# nginx keeps connections to this tier open and picks them up again.
+keepalive = 75
+
+# A worker that answers nothing for this long is stuck: the longest regular request is a sign-in.
+timeout = 30
+# On SIGTERM, requests in flight get this long; the statement timeout is 10 s.
+graceful_timeout = CONFIG.drain_seconds
+
+# Heartbeats go to a file; on a read-only root, /dev/shm is memory and always there.
+worker_tmp_dir = "/dev/shm"  # noqa: S108
+
+# nginx writes the access log. Here only what goes wrong, on stdout like everything else.
+accesslog = None
+errorlog = "-"
+loglevel = CONFIG.log_level.lower()
+logger_class = "ops.serverlog.GunicornLogger"
+
+# A socket file is made for nginx, which runs as another user of the same group.
+umask = 0o007
+
+# nginx limits both more tightly; these hold for whoever reaches the tier without it.
+limit_request_line = 8190
+limit_request_field_size = 8190
+
+# Only nginx reaches this tier, over a socket in a shared volume or a private network, and it
+# replaces X-Forwarded-*; gunicorn itself acts on none of them.
+forwarded_allow_ips = ""
