@@ -1,0 +1,339 @@
+"""How the suite reaches what it tests; the only module that knows of containers.
+
+Selected by the environment:
+  CHATIRE_PROJECT  the Compose project, `chatire` unless told
+  CHATIRE_URL      where users find it, http://localhost:$CHATIRE_PORT (8080) unless told
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+from chat_client import PASSWORD_BITS, Account, Chat
+from target import ROLES, TIERS, Health, Limits, Node, SecretFile, Target, said
+from testinfra.backend.base import CommandResult
+from testinfra.host import Host
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SECRETS = "/run/secrets"
+# Longer than any node takes to drain and stop, so that none is killed in a test of stopping.
+STOP_SECONDS = 60
+
+# Cheap and telling first; what drives a limit or searches the logs for all that was done, last.
+MODULES = [
+    "sandbox",
+    "postgres",
+    "http",
+    "ws",
+    "nginx",
+    "network",
+    "secrets",
+    "delivery",
+    "protocol",
+    "recovery",
+    "scale",
+    "limits",
+    "logs",
+]
+
+
+# --- Compose --------------------------------------------------------------------------------
+
+
+class Container(Node):
+    """A node that is a container."""
+
+    def __init__(self, role: str, identity: str, description: Mapping[str, Any]) -> None:
+        number = description["Config"]["Labels"].get("com.docker.compose.container-number", "1")
+        super().__init__(role, f"{role}-{number}")
+        self.identity = identity
+        self._description = description
+        self._host: Host = testinfra.get_host(f"docker://{identity}")
+        self._root: Host = testinfra.get_host(f"docker://0@{identity}")
+
+    def run(self, command: str, *args: str, as_root: bool = False) -> CommandResult:
+        return (self._root if as_root else self._host).run(command, *args)
+
+    @cached_property
+    def main_pid(self) -> int:
+        """Process 1, or the first child of an init that only reaps."""
+        first = self.check("tr '\\0' ' ' </proc/1/cmdline")
+        if not re.match(r"\S*(docker-init|tini|catatonit|dumb-init)\b", first):
+            return 1
+        return int(self.check("cat /proc/1/task/1/children").split()[0])
+
+    @property
+    def declared_user(self) -> str:
+        return str(self._description["Config"]["User"])
+
+    @property
+    def health(self) -> Health:
+        fresh = inspect(self.identity)
+        state = fresh["State"].get("Health") or {"Status": "none", "Log": []}
+        test = (fresh["Config"].get("Healthcheck") or {}).get("Test") or []
+        return Health(
+            passing=state["Status"] == "healthy",
+            check=" ".join(test),
+            report=json.dumps((state.get("Log") or [])[-1:]),
+        )
+
+    @property
+    def limits(self) -> Limits:
+        configured = self._description["HostConfig"]
+        log = configured["LogConfig"].get("Config") or {}
+        size = _bytes(log.get("max-size"))
+        return Limits(
+            memory_bytes=configured["Memory"] or None,
+            processes=configured["PidsLimit"] or None,
+            log_bytes=size and size * int(log.get("max-file", 1)),
+        )
+
+    @property
+    def restarts_by_itself(self) -> bool:
+        policy = self._description["HostConfig"]["RestartPolicy"]["Name"]
+        return policy in ("always", "unless-stopped")
+
+    @property
+    def published(self) -> Sequence[tuple[str, int]]:
+        ports = self._description["NetworkSettings"]["Ports"] or {}
+        return [
+            (binding["HostIp"], int(binding["HostPort"]))
+            for bindings in ports.values()
+            for binding in bindings or ()
+        ]
+
+    @property
+    def secret_files(self) -> Sequence[SecretFile]:
+        listing = self.check("find %s -type f -exec stat -c '%%a %%u %%n' {} + || true", SECRETS)
+        return [
+            SecretFile(path=path, mode=int(mode, 8), uid=int(uid))
+            for mode, uid, path in (line.split(" ", 2) for line in listing.splitlines())
+        ]
+
+    @property
+    def starts(self) -> tuple[str, int]:
+        fresh = inspect(self.identity)
+        return fresh["State"]["StartedAt"], fresh["RestartCount"]
+
+    def restart(self) -> CommandResult:
+        return local().run("docker restart --time %s %s", str(STOP_SECONDS), self.identity)
+
+    @property
+    def address(self) -> str:
+        networks = inspect(self.identity)["NetworkSettings"]["Networks"].values()
+        return str(next(network["IPAddress"] for network in networks if network["IPAddress"]))
+
+    def log(self) -> str:
+        return str(docker("logs", self.identity, merge=True).stdout)
+
+    def records(self) -> Mapping[str, str]:
+        return {
+            f"docker inspect {self.name}": json.dumps(inspect(self.identity)),
+            f"environment of {self.name}": self.check(
+                "tr '\\0' '\\n' </proc/%s/environ", str(self.main_pid)
+            ),
+            f"arguments in {self.name}": "\n".join(process.command for process in self.processes),
+        }
+
+
+class Compose(Target):
+    """The containers of one Compose project."""
+
+    def __init__(self, project: str, url: str) -> None:
+        self.project = project
+        self.url = url
+
+    def nodes(self, role: str | None = None) -> list[Node]:
+        found: list[Node] = []
+        for service in ROLES if role is None else (role,):
+            identities = docker(
+                "ps",
+                "--quiet",
+                "--no-trunc",
+                f"--filter=label=com.docker.compose.project={self.project}",
+                f"--filter=label=com.docker.compose.service={service}",
+                "--filter=label=com.docker.compose.oneoff=False",
+            ).stdout.split()
+            containers = [Container(service, each, inspect(each)) for each in identities]
+            found += sorted(containers, key=lambda container: container.name)
+        return found
+
+    def psql(self, sql: str) -> CommandResult:
+        return self.nodes("postgres")[0].run("psql -Atc %s", sql)
+
+    def manage(self, *arguments: str) -> CommandResult:
+        words = " ".join(["%s"] * len(arguments))
+        return self.nodes("http")[0].run(f"python3 manage.py {words}", *arguments)
+
+    def places(self) -> Mapping[str, str]:
+        images = {
+            node.role: node._description["Image"]
+            for node in self.nodes()
+            if isinstance(node, Container)
+        }
+        recorded = {}
+        for role, image in images.items():
+            recorded[f"docker history of the {role} image"] = docker(
+                "history", "--no-trunc", image
+            ).stdout
+            recorded[f"docker image inspect of the {role} image"] = docker(
+                "image", "inspect", image
+            ).stdout
+        return recorded
+
+    def scale(self, http: int, ws: int) -> CommandResult:
+        port = self.url.rsplit(":", 1)[1]
+        return local().run(
+            "cd %s && CHATIRE_PROJECT=%s CHATIRE_PORT=%s make --no-print-directory scale"
+            " HTTP=%s WS=%s",
+            str(REPOSITORY),
+            self.project,
+            port,
+            str(http),
+            str(ws),
+        )
+
+
+def local() -> Host:
+    return testinfra.get_host("local://")
+
+
+@dataclass(frozen=True)
+class Printed:
+    stdout: str
+
+
+def docker(*arguments: str, merge: bool = False) -> Printed:
+    """Run the engine's client; raises AssertionError with what it said."""
+    done = subprocess.run(
+        ["docker", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    assert done.returncode == 0, (
+        f"$ docker {' '.join(arguments)}\n(exit status {done.returncode})\n{done.stderr}"
+    )
+    return Printed(done.stdout)
+
+
+def inspect(identity: str) -> dict[str, Any]:
+    description: dict[str, Any] = json.loads(docker("inspect", identity).stdout)[0]
+    return description
+
+
+def _bytes(size: str | None) -> int | None:
+    """Docker's way to write a size, 10m, as bytes."""
+    if not size:
+        return None
+    number, unit = re.fullmatch(r"(\d+)([bkmg]?)", size.lower()).groups()  # type: ignore[union-attr]
+    return int(number) * {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}[unit]
+
+
+# --- pytest ---------------------------------------------------------------------------------
+
+
+TARGET = pytest.StashKey[Target]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    port = os.environ.get("CHATIRE_PORT") or "8080"
+    config.stash[TARGET] = Compose(
+        project=os.environ.get("CHATIRE_PROJECT") or "chatire",
+        url=(os.environ.get("CHATIRE_URL") or f"http://localhost:{port}").rstrip("/"),
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `node`, `http`, `ws`, … runs once for each node of that role."""
+    roles = {"node": ROLES, "tier": TIERS} | {role: (role,) for role in ROLES}
+    for name in roles.keys() & set(metafunc.fixturenames):
+        target = metafunc.config.stash[TARGET]
+        nodes = [node for role in roles[name] for node in target.nodes(role)]
+        if not nodes:
+            raise pytest.UsageError(
+                f"nothing runs as {' or '.join(roles[name])} in {target.url}"
+                f" ({getattr(target, 'project', '')}): start it with `make up` first"
+            )
+        metafunc.parametrize(name, nodes, ids=repr)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return MODULES.index(item.path.stem.removeprefix("test_"))
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def target(request: pytest.FixtureRequest) -> Target:
+    """The running chat."""
+    return request.config.stash[TARGET]
+
+
+@pytest.fixture(scope="session")
+def chat(target: Target) -> Iterator[Chat]:
+    """The address that users know, and a stranger's client for it."""
+    client = Chat(target.url)
+    yield client
+    client.close()
+
+
+@dataclass
+class People:
+    """The accounts of this run; all of it goes at the end."""
+
+    chat: Chat
+    prefix: str
+
+    def newcomer(self, name: str) -> Account:
+        password = secrets.token_urlsafe(PASSWORD_BITS)
+        return self.chat.sign_up(f"{self.prefix}{name}", password)
+
+
+@pytest.fixture(scope="session")
+def people(target: Target, chat: Chat) -> Iterator[People]:
+    """Makes accounts, and takes them and all they did away at the end of the run."""
+    made = People(chat, f"smoke-{secrets.token_hex(4)}-")
+    yield made
+    cleaned = target.manage("smoke_cleanup", "--prefix", made.prefix)
+    assert cleaned.rc == 0, said(cleaned)
+    left = target.value(f"SELECT count(*) FROM auth_user WHERE username LIKE '{made.prefix}%'")
+    assert left == "0", f"{left} accounts {made.prefix}… are left behind{said(cleaned)}"
+
+
+@pytest.fixture(scope="session")
+def alice(people: People) -> Account:
+    return people.newcomer("alice")
+
+
+@pytest.fixture(scope="session")
+def bob(people: People) -> Account:
+    return people.newcomer("bob")
+
+
+@pytest.fixture(scope="session")
+def stranger(people: People) -> Account:
+    """Signed in, and a member of nothing."""
+    return people.newcomer("stranger")
+
+
+@pytest.fixture
+def room(alice: Account, bob: Account) -> str:
+    """A new chat of alice's with bob in it."""
+    uri = alice.create_chat()
+    bob.join(uri)
+    return uri

@@ -1,0 +1,46 @@
+"""Who can reach whom: the outside nginx, nginx the tiers, the tiers PostgreSQL, and no more."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from urllib.parse import urlsplit
+
+import pytest
+from target import Node, Target
+
+POSTGRES = 5432
+
+
+def test_only_nginx_is_published(node: Node) -> None:
+    assert bool(node.published) == (node.role == "nginx"), node.published
+
+
+def test_nginx_is_published_on_loopback_unless_told_otherwise(nginx: Node) -> None:
+    if os.environ.get("CHATIRE_BIND_ADDRESS"):
+        pytest.skip("told otherwise: CHATIRE_BIND_ADDRESS is set")
+    for address, _ in nginx.published:
+        assert ipaddress.ip_address(address).is_loopback, nginx.published
+
+
+def test_nginx_is_published_where_users_look(target: Target, nginx: Node) -> None:
+    assert urlsplit(target.url).port in {port for _, port in nginx.published}
+
+
+def test_the_tiers_reach_postgres(target: Target, tier: Node) -> None:
+    """Without this the next test could not fail."""
+    assert tier.reaches(target.nodes("postgres")[0].address, POSTGRES)
+
+
+def test_nginx_does_not_reach_postgres(target: Target, nginx: Node) -> None:
+    assert not nginx.reaches(target.nodes("postgres")[0].address, POSTGRES)
+
+
+def test_nginx_does_not_find_postgres_by_name(nginx: Node) -> None:
+    assert nginx.run("getent hosts postgres").rc != 0
+
+
+def test_postgres_reaches_nobody_outside(postgres: Node) -> None:
+    """Its network has no way out: no default route is what an internal network looks like."""
+    routes = postgres.check("cat /proc/net/route").splitlines()[1:]
+    assert "00000000" not in {line.split()[1] for line in routes}, routes

@@ -1,0 +1,99 @@
+"""What ends comes back, and nothing is lost on the way. Only for a stack of the tests' own."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from chat_client import PATIENCE, Account, wait_until
+from chat_workers import workers
+from target import Node, Target, said
+
+pytestmark = pytest.mark.disruptive
+
+# A restarted node's health check runs every few seconds and has to pass once.
+RESTART = 60.0
+
+
+def test_messages_arrive_after_every_listener_was_cut_off(
+    target: Target, room: str, alice: Account, bob: Account
+) -> None:
+    """The library's listener would be deaf for ever, and the process would look healthy."""
+    with bob.listening(room) as socket:
+        cut = target.value(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'chatire-listen:ws%'"
+        )
+        assert int(cut) == len(target.nodes("ws"))
+        while_deaf = alice.post(room, "while deaf")["seq"]
+        socket.until("message", seq=while_deaf)
+        wait_until(
+            lambda: all(node.get("/readyz").status == 200 for node in target.nodes("ws")),
+            "every ws process ready again",
+        )
+        afterwards = alice.post(room, "afterwards")["seq"]
+        socket.until("message", seq=afterwards)
+        assert [each["seq"] for each in socket.of("message")] == [while_deaf, afterwards]
+
+
+def test_a_ws_process_that_restarts_tells_its_clients_to_come_back(
+    target: Target, ws: Node, room: str, alice: Account, bob: Account
+) -> None:
+    """Those on it are closed with 1012 and resume; the others notice nothing."""
+    sockets = [bob.socket(room) for _ in range(2 * len(target.nodes("ws")))]
+    try:
+        epochs = {socket.until("ready")["epoch"] for socket in sockets}
+        assert len(epochs) == 1
+        before = alice.post(room, "before")["seq"]
+        for socket in sockets:
+            socket.until("message", seq=before)
+        restarted = ws.restart()
+        assert restarted.rc == 0, said(restarted)
+        during = alice.post(room, "during")["seq"]
+        cut, stayed = 0, 0
+        for socket in sockets:
+            try:
+                socket.until("message", seq=during)
+                stayed += 1
+            except AssertionError:
+                assert socket.closed() == 1012
+                cut += 1
+        assert 0 < cut < len(sockets), f"{cut} sockets were cut and {stayed} stayed"
+        with bob.listening(room, after=before, epoch=epochs.pop()) as back:
+            assert [frame["seq"] for frame in back.of("message")] == [during]
+    finally:
+        for socket in sockets:
+            socket.close()
+    wait_until(lambda: ws.health.passing, f"{ws} healthy again", RESTART)
+
+
+def test_posts_go_on_while_an_http_process_restarts(http: Node, room: str, alice: Account) -> None:
+    restarted = http.restart()
+    assert restarted.rc == 0, said(restarted)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        alice.post(room, "during the restart")
+    wait_until(lambda: http.health.passing, f"{http} healthy again", RESTART)
+
+
+def test_everything_comes_back_after_the_database_restarted(
+    target: Target, postgres: Node, room: str, alice: Account, bob: Account
+) -> None:
+    with bob.listening(room) as socket:
+        before = alice.post(room, "before")["seq"]
+        socket.until("message", seq=before)
+        restarted = postgres.restart()
+        assert restarted.rc == 0, said(restarted)
+
+        def posted() -> int:
+            answer = alice.request(
+                "POST", f"/api/chats/{room}/messages/", json={"message": "afterwards"}
+            )
+            assert answer.status_code in (201, 503), answer.text
+            return answer.status_code == 201 and answer.json()["seq"]
+
+        after = wait_until(posted, "a post goes through", RESTART)
+        socket.until("message", within=RESTART, seq=after)
+        assert [each["seq"] for each in socket.of("message")] == list(range(before, after + 1))
+    wait_until(lambda: all(node.health.passing for node in target.nodes()), "all healthy", RESTART)
+    assert set(workers(target)), PATIENCE
