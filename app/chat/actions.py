@@ -65,6 +65,26 @@ WHERE c.id = %(chat_id)s AND s.chat_id = c.id AND s.user_id = %(user_id)s
 RETURNING s.read_seq
 """
 
+READ_MANY_SQL = """
+UPDATE chat_membership s SET read_seq = LEAST(r.seq, c.last_seq)
+FROM (
+    SELECT chat_id, user_id, max(seq) AS seq
+    FROM unnest(%(chats)s::bigint[], %(users)s::bigint[], %(seqs)s::bigint[])
+        AS one (chat_id, user_id, seq)
+    GROUP BY chat_id, user_id
+) r JOIN chat_chat c ON c.id = r.chat_id
+WHERE s.chat_id = r.chat_id AND s.user_id = r.user_id AND s.read_seq < LEAST(r.seq, c.last_seq)
+RETURNING s.chat_id, s.user_id, s.read_seq
+"""
+
+
+class Read(NamedTuple):
+    """Someone has read on."""
+
+    chat_id: int
+    user_id: int
+    seq: int
+
 
 class Posted(NamedTuple):
     """A stored message, and whether this call stored it."""
@@ -119,22 +139,23 @@ def mark_read(chat_id: int, user: PublicUser, seq: int) -> None:
         parameters = {"chat_id": chat_id, "user_id": user.id, "seq": seq}
         found = _execute(READ_SQL, parameters)
         if found is not None:
-            publish_event(f"chat.{chat_id}", read_event(user, found[0]))
+            publish_event("workers", read_event(chat_id, user, found[0]))
 
 
-async def amark_read(db: AsyncConnection, chat_id: int, user: PublicUser, seq: int) -> int | None:
-    """`mark_read` for the ws tier: returns the new position, or None when nothing changed.
+async def amark_read(db: AsyncConnection, reads: list[tuple[int, int, int]]) -> list[Read]:
+    """`mark_read` for the ws tier, many in one statement: (chat id, user id, seq) each.
 
-    The caller sends `read_event` to the chat's group.
+    Returns the positions that changed; the caller publishes a `read_event` for each.
     """
-    parameters = {"chat_id": chat_id, "user_id": user.id, "seq": seq}
-    found = await _aexecute(db, READ_SQL, parameters)
-    return None if found is None else int(found[0])
+    chats, users, seqs = zip(*reads, strict=True)
+    parameters = {"chats": list(chats), "users": list(users), "seqs": list(seqs)}
+    cursor = await db.execute(READ_MANY_SQL, parameters)
+    return [Read(*row) for row in await cursor.fetchall()]
 
 
-def read_event(user: PublicUser, seq: int) -> dict[str, Any]:
-    """What the group of a chat is told when someone has read on."""
-    return {"type": "read", "user": user_dict(user), "seq": seq}
+def read_event(chat_id: int, user: PublicUser, seq: int) -> dict[str, Any]:
+    """What every ws worker is told when someone has read on: the chat's and their own sockets."""
+    return {"type": "read", "chat_id": chat_id, "user": user_dict(user), "seq": seq}
 
 
 def create_chat(owner: PublicUser) -> Chat:

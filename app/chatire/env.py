@@ -53,6 +53,8 @@ class Env:
     ws_max_sockets: int
     ws_frames_per_second: int
     ws_frames_burst: int
+    ws_outbox_bytes: int
+    ws_db_connections: int
     drain_seconds: int
     log_level: str
     bind: str
@@ -99,6 +101,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Env:
         ws_max_sockets=reader.integer("CHATIRE_WS_MAX_SOCKETS", 10_000, 1, 1_000_000),
         ws_frames_per_second=reader.integer("CHATIRE_WS_FRAMES_PER_SECOND", 200, 1, 1_000_000),
         ws_frames_burst=reader.integer("CHATIRE_WS_FRAMES_BURST", 1_000, 1, 1_000_000),
+        # What may wait for one slow reader: about two thousand messages of 500 bytes.
+        ws_outbox_bytes=reader.integer("CHATIRE_WS_OUTBOX_BYTES", 1 << 20, 1 << 16, 1 << 28),
+        # Every query is short, and each connection costs the database a process.
+        ws_db_connections=reader.integer("CHATIRE_WS_DB_CONNECTIONS", 6, 1, 100),
         drain_seconds=reader.integer("CHATIRE_DRAIN_SECONDS", 20, 0, 3_600),
         log_level=reader.choice(
             "CHATIRE_LOG_LEVEL",

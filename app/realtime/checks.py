@@ -22,7 +22,13 @@ def check_channel_layer(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     try:
         layer = get_channel_layer()
     except Exception as error:
-        return [Error(f"The channel layer cannot be made: {error}", hint=hint, id="realtime.E001")]
+        return [
+            Error(
+                f"The channel layer cannot be made: {error}",
+                hint=hint,
+                id="realtime.E001",
+            )
+        ]
     if layer is None:
         return [Error("get_channel_layer() returns None.", hint=hint, id="realtime.E002")]
     if not isinstance(layer, HardenedPostgresChannelLayer):

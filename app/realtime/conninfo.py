@@ -15,7 +15,13 @@ TCP_PARAMS = {
     "tcp_user_timeout": 9000,
 }
 # Django's settings for its own connections, which raw psycopg does not know.
-_DJANGO_ONLY = ("cursor_factory", "context", "pool", "prepare_threshold", "isolation_level")
+_DJANGO_ONLY = (
+    "cursor_factory",
+    "context",
+    "pool",
+    "prepare_threshold",
+    "isolation_level",
+)
 
 
 def connection_params(application_name: str, using: str = "default") -> dict[str, Any]:

@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import logging
 import os
-import random
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from typing import Generic, TypeVar
 import psycopg
 
 from realtime import hints
+from realtime.backoff import backoff
 from realtime.conninfo import connection_params
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,6 @@ T = TypeVar("T")
 CAPACITY = 20_000
 # One batch is bounded so that a backlog does not become one huge statement.
 BATCH = 2_000
-BACKOFF_SECONDS = (0.05, 2.0)
 # An idle flusher thread gives its connection back to the database.
 IDLE_SECONDS = 300.0
 CLOSE_SECONDS = 2.0
@@ -51,12 +50,6 @@ class Backlog(Generic[T]):
             items.clear()
             return batch
         return [items.popleft() for _ in range(BATCH)]
-
-
-def backoff(attempt: int) -> float:
-    """Return the seconds to wait after failed attempt number `attempt` (from 1), with jitter."""
-    low, high = BACKOFF_SECONDS
-    return min(high, low * 2 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
 
 
 class HintThread:
@@ -145,7 +138,11 @@ class AsyncFlusher(Generic[T]):
     """
 
     def __init__(
-        self, name: str, send: Callable[[list[T]], Awaitable[None]], *, retry: bool = True
+        self,
+        name: str,
+        send: Callable[[list[T]], Awaitable[None]],
+        *,
+        retry: bool = True,
     ) -> None:
         self._name = name
         self._send = send

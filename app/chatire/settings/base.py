@@ -127,21 +127,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "realtime.layer.HardenedPostgresChannelLayer",
-        "CONFIG": {
-            "ENGINE": "django.db.backends.postgresql",
-            "HOST": ENV.db_host,
-            "PORT": ENV.db_port,
-            "NAME": ENV.db_name,
-            "USER": ENV.db_user,
-            "PASSWORD": ENV.db_password,
-            "OPTIONS": {
-                key: value
-                for key, value in database_options("ws", 1).items()
-                if key != "application_name"
-            },
-            # Without this key channels-postgres's layer is None, without a word.
-            "TIME_ZONE": None,
-        },
+        # The layer takes host, name and role from DATABASES["default"].
+        "CONFIG": {"tier": ENV.tier},
     },
 }
 

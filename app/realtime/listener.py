@@ -1,0 +1,160 @@
+"""One LISTEN connection, supervised.
+
+LISTEN comes first, then whoever subscribed catches up from its tables, so nothing committed in
+between is missed. Every few seconds the listener sends a notification to itself: only hearing
+it proves that the connection still hears, and its age is the worker's readiness. A connection
+that ends, or does not hear itself in time, is replaced, with back-off and jitter.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import psycopg
+
+from realtime import hints
+from realtime.backoff import backoff
+from realtime.conninfo import connection_params
+from realtime.pool import cut
+
+logger = logging.getLogger(__name__)
+
+LAYER_CHANNEL = "channels_postgres_messages"
+# The period of the round trip and how long its answer may take: a deaf connection is noticed
+# within 2.5 + 4 s, so that the worker is unready within 10.
+BEAT_SECONDS = 2.5
+ANSWER_SECONDS = 4.0
+DEAF_SECONDS = BEAT_SECONDS + ANSWER_SECONDS + 1.5
+
+Heard = Callable[[str], None]
+CatchUp = Callable[[], Awaitable[None]]
+
+
+class ListenerHealth(NamedTuple):
+    """`age`: seconds since the last round trip; `reason`: why the listener is deaf, or empty."""
+
+    age: float
+    reason: str
+
+
+class Listener:
+    """Hears NOTIFY for one event loop. `name` becomes the connection's application_name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._loop = asyncio.get_running_loop()
+        self._heard: dict[str, list[Heard]] = {LAYER_CHANNEL: [], hints.CHANNEL: []}
+        self._catch_ups: list[CatchUp] = []
+        self._listening = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._last_beat = self._loop.time()
+        self._trouble = "not connected yet"
+        self._hears = False
+        self.connections = 0
+
+    def subscribe(self, channel: str, heard: Heard, catch_up: CatchUp) -> None:
+        """Call `heard` with each payload of `channel`, and `catch_up` after every (re)connect.
+
+        `channel` is one of the two that every listener listens on.
+        """
+        self._heard[channel].append(heard)
+        self._catch_ups.append(catch_up)
+
+    def start(self) -> None:
+        """Begin to connect; calling it again changes nothing."""
+        if self._task is None:
+            self._task = self._loop.create_task(self._supervise(), name="listener")
+
+    async def listening(self) -> None:
+        """Wait until LISTEN is up."""
+        await self._listening.wait()
+
+    def health(self) -> ListenerHealth:
+        """Say how long ago the last round trip was heard, and what is wrong if that is long."""
+        age = self._loop.time() - self._last_beat
+        if self._hears and age <= DEAF_SECONDS:
+            return ListenerHealth(age, "")
+        trouble = self._trouble or "its notifications do not come back"
+        return ListenerHealth(age, f"listener deaf for {age:.0f} s: {trouble}")
+
+    async def close(self) -> None:
+        """End the connection and the task."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _supervise(self) -> None:
+        attempt = 0
+        while True:
+            before = self.connections
+            try:
+                await self._listen()
+            except (psycopg.Error, OSError, TimeoutError) as error:
+                self._trouble = f"{type(error).__name__}: {error}".split("\n")[0]
+            except Exception as error:
+                # Whatever it is, a listener that is gone for good is worse.
+                logger.exception("listener failed")
+                self._trouble = f"{type(error).__name__}: {error}"
+            finally:
+                self._listening.clear()
+            attempt = 1 if self.connections > before else attempt + 1
+            if attempt == 1:
+                logger.warning("listener lost its connection: %s", self._trouble)
+            await asyncio.sleep(backoff(attempt))
+
+    async def _listen(self) -> None:
+        """Connect, LISTEN, catch up and hear until the connection ends, which raises."""
+        connection = await psycopg.AsyncConnection.connect(
+            **connection_params(self._name), autocommit=True
+        )
+        beat_channel = f"chatire_beat_{connection.info.backend_pid}"
+        catching_up: asyncio.Task[None] | None = None
+        deadline = self._loop.call_later(ANSWER_SECONDS, cut, connection)
+        awaiting_beat = False
+        try:
+            for channel in (*self._heard, beat_channel):
+                await connection.execute(f"LISTEN {channel}")
+            self.connections += 1
+            self._listening.set()
+            catching_up = self._loop.create_task(self._catch_up(connection), name="catch-up")
+            while True:
+                if not awaiting_beat:
+                    deadline.cancel()
+                    deadline = self._loop.call_later(ANSWER_SECONDS, cut, connection)
+                    awaiting_beat = True
+                    await connection.execute("SELECT pg_notify(%s, '')", (beat_channel,))
+                async for notice in connection.notifies(timeout=BEAT_SECONDS):
+                    if notice.channel == beat_channel:
+                        deadline.cancel()
+                        awaiting_beat = False
+                        if catching_up.done():
+                            self._beat_heard()
+                        continue
+                    for heard in self._heard[notice.channel]:
+                        heard(notice.payload)
+        finally:
+            deadline.cancel()
+            if catching_up is not None:
+                catching_up.cancel()
+            await connection.close()
+
+    def _beat_heard(self) -> None:
+        if self._trouble and self._hears:
+            logger.warning("listener hears again after %.1f s", self.health().age)
+        self._last_beat = self._loop.time()
+        self._hears, self._trouble = True, ""
+
+    async def _catch_up(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Let every subscriber catch up; one that cannot makes the listener start over."""
+        try:
+            for catch_up in self._catch_ups:
+                await catch_up()
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            logger.warning("catching up failed, listening anew: %s", type(error).__name__)
+            cut(connection)
+        else:
+            self._beat_heard()

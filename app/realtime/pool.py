@@ -1,0 +1,117 @@
+"""PostgreSQL for an event loop: one bounded pool, queries with a deadline.
+
+A pool belongs to the event loop that opened it; there is one for each loop that asks, and it
+is closed with `close_pool`.
+"""
+
+import asyncio
+import contextlib
+import os
+import select
+import socket
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import psycopg
+from django.conf import settings
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from realtime.conninfo import connection_params
+
+Connection = psycopg.AsyncConnection[TupleRow]
+Pool = AsyncConnectionPool[Connection]
+
+# How long a caller waits for a connection: longer, and its client has given up.
+CHECKOUT_SECONDS = 4.0
+# A query that takes longer hangs on a stopped or unreachable database.
+QUERY_SECONDS = 8.0
+# One failed attempt ends a reconnection; the next caller starts a new one. With the pool's own
+# back-off it would come back 4 to 7 s after the database.
+RECONNECT_SECONDS = 0.5
+
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
+
+
+def cut(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Break a connection whose peer may be gone, so that whoever waits on it fails now.
+
+    Cancelling the waiter instead would have psycopg ask the same peer to cancel the query, and
+    wait for that.
+    """
+    if connection.closed:
+        return
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(fileno=os.dup(connection.fileno())) as raw,
+    ):
+        raw.shutdown(socket.SHUT_RDWR)
+
+
+async def _check(connection: Connection) -> None:
+    """Raise when the server has ended this idle connection: costs a poll, not a round trip."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+async def _configure(connection: Connection) -> None:
+    await connection.set_autocommit(True)
+
+
+def get_pool() -> Pool:
+    """Return the running loop's pool, not yet open the first time."""
+    loop = asyncio.get_running_loop()
+    if (pool := _pools.get(loop)) is None:
+        pool = _pools[loop] = AsyncConnectionPool(
+            connection_class=Connection,
+            kwargs=connection_params(f"chatire-ws:{os.getpid()}"),
+            min_size=1,
+            max_size=settings.ENV.ws_db_connections,
+            timeout=CHECKOUT_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
+            max_idle=120.0,
+            open=False,
+            configure=_configure,
+            check=_check,
+            name="realtime",
+        )
+    return pool
+
+
+@contextlib.asynccontextmanager
+async def connection(seconds: float = QUERY_SECONDS) -> AsyncIterator[Connection]:
+    """Lend an autocommit connection for at most `seconds`.
+
+    Raises psycopg.OperationalError (PoolTimeout is one) when the database is away.
+    """
+    pool = get_pool()
+    if pool.closed:
+        await pool.open(wait=False)
+    async with pool.connection() as conn:
+        deadline = asyncio.get_running_loop().call_later(seconds, cut, conn)
+        try:
+            yield conn
+        finally:
+            deadline.cancel()
+
+
+async def fetch(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[TupleRow]:
+    """Run a query that returns rows."""
+    async with connection() as conn:
+        return await (await conn.execute(statement, params)).fetchall()
+
+
+async def execute(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
+    """Run a statement and return the number of rows it touched."""
+    async with connection() as conn:
+        return (await conn.execute(statement, params)).rowcount
+
+
+async def close_pool() -> None:
+    """Close the running loop's pool, if it has one."""
+    pool = _pools.pop(asyncio.get_running_loop(), None)
+    if pool is not None and not pool.closed:
+        await pool.close(timeout=1.0)
