@@ -1,0 +1,39 @@
+"""Health check of a tier's container: asks /readyz of the socket this container serves.
+
+Exit status 0 when the answer is 200, else 1 with the answer's first line. It runs every few
+seconds in each container, so it imports nothing but the standard library's sockets.
+"""
+
+import glob
+import socket
+import sys
+
+TIMEOUT_SECONDS = 4
+
+
+def own_socket(tier: str) -> str:
+    """The socket whose lock file names this container; raises LookupError when there is none."""
+    name = socket.gethostname()
+    for lock in glob.glob(f"/run/chatire/{tier}/*.lock"):
+        with open(lock, encoding="ascii") as holder:
+            if holder.read().strip() == name:
+                return lock.removesuffix(".lock") + ".sock"
+    raise LookupError(f"this container holds no slot in /run/chatire/{tier}")
+
+
+def status_line(path: str) -> str:
+    """The first line of the answer to GET /readyz; raises OSError."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(TIMEOUT_SECONDS)
+        connection.connect(path)
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return connection.recv(512).split(b"\r\n", 1)[0].decode("latin-1")
+
+
+if __name__ == "__main__":
+    try:
+        answer = status_line(own_socket(sys.argv[1]))
+    except (OSError, LookupError) as error:
+        sys.exit(str(error))
+    if " 200 " not in f"{answer} ":
+        sys.exit(answer)

@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# What every command starts with: strict mode, the places, the steps.
+# shellcheck source-path=SCRIPTDIR
+set -Eeuo pipefail
+umask 077
+
+command_name="make ${0##*/}"
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+here=$root/compose
+state=$here/.state
+logs=$state/logs
+mkdir -p "$logs"
+
+# shellcheck source=say.sh
+source "$here/steps/say.sh"
+# shellcheck source=settings.sh
+source "$here/steps/settings.sh"
+# shellcheck source=engine.sh
+source "$here/steps/engine.sh"
+# shellcheck source=engine-install.sh
+source "$here/steps/engine-install.sh"
+# shellcheck source=engine-start.sh
+source "$here/steps/engine-start.sh"
+# shellcheck source=mirror.sh
+source "$here/steps/mirror.sh"
+# shellcheck source=machine.sh
+source "$here/steps/machine.sh"
+# shellcheck source=base.sh
+source "$here/steps/base.sh"
+# shellcheck source=secrets.sh
+source "$here/steps/secrets.sh"
+# shellcheck source=images.sh
+source "$here/steps/images.sh"
+# shellcheck source=stack.sh
+source "$here/steps/stack.sh"
+# shellcheck source=delivery.sh
+source "$here/steps/delivery.sh"
+
+# One command at a time: two that build and start the same things would undo each other.
+one_at_a_time() {
+    exec 8>"$state/lock"
+    flock -n 8 || fail "another make command is at work on this stack (it holds compose/.state/lock); wait for it to end, then run this again."
+}

@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Starts an installed Docker: by systemd or OpenRC where they run, else dockerd itself.
+
+ENGINE_START_SECONDS=60 # a first start makes its storage and its networks
+DOCKERD_LOG=${DOCKERD_LOG:-/var/log/dockerd.log}
+
+start_engine() {
+    local how log
+    if [ -d /run/systemd/system ]; then
+        how='systemctl start docker' log='journalctl -u docker'
+        note "starting Docker ($how)"
+        systemctl reset-failed docker >/dev/null 2>&1 || :
+        systemctl start docker || fail "systemd could not start docker; see: $log."
+    elif [ -d /run/openrc ] && command -v rc-service >/dev/null; then
+        how='rc-service docker start' log=/var/log/docker.log
+        note "starting Docker ($how)"
+        rc-service docker start >/dev/null || fail "OpenRC could not start docker; see $log."
+    else
+        how='dockerd' log=$DOCKERD_LOG
+        note "starting dockerd by hand, as no service manager runs here (log: $log)"
+        forget_dead_engine
+        # Descriptor 8 is this command's lock: it must not live on in the engine.
+        setsid nohup dockerd >>"$log" 2>&1 </dev/null 8>&- &
+    fi
+    local deadline=$((SECONDS + ENGINE_START_SECONDS))
+    until engine_answers; do
+        if [ "$how" = dockerd ] && ! kill -0 $! 2>/dev/null; then
+            fail "dockerd ended at once: $(dockerd_complaint); the whole log is $log."
+        fi
+        [ "$SECONDS" -lt "$deadline" ] ||
+            fail "Docker was started ($how) but has not answered for $ENGINE_START_SECONDS s; see $log."
+        sleep 0.3
+    done
+}
+
+# A dockerd that was killed leaves its pid file and sockets behind, and the next one refuses to
+# start when another process has got that number meanwhile.
+forget_dead_engine() {
+    local file pid
+    for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+        [ -f "$file" ] || continue
+        pid=$(tr -cd '0-9' <"$file")
+        case $(cat "/proc/${pid:-none}/comm" 2>/dev/null) in
+        dockerd | containerd) fail "a ${file##*/} names process $pid, which runs but does not answer; end it (kill $pid), then run this again." ;;
+        *) rm -f "$file" ;;
+        esac
+    done
+    rm -f /var/run/docker.sock /var/run/docker/containerd/containerd.sock /var/run/docker/containerd/containerd.sock.ttrpc \
+        /var/run/docker/containerd/containerd-debug.sock
+}
+
+dockerd_complaint() {
+    { grep -E 'level=(fatal|error)|failed to start daemon' "$DOCKERD_LOG" || tail -n 1 "$DOCKERD_LOG"; } | tail -n 1 | cut -c 1-300
+}

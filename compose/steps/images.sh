@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# The images: each is built when one of its inputs has changed since it was built.
+#
+# What went into an image is a hash in its label. So nothing is asked of the network, or of the
+# engine's build cache, as long as the sources are the same.
+
+STACK_IMAGES='postgres app nginx'
+
+# image_inputs NAME: the files and folders that its Dockerfile copies from.
+image_inputs() {
+    case $1 in
+    postgres) echo compose/postgres ;;
+    app) echo compose/app app deploy/nginx/nginxgen deploy/nginx/requirements.txt ;;
+    nginx) echo compose/nginx app/frontend ;;
+    tools | browser) echo compose/tools app/requirements-dev.txt deploy/nginx/requirements-dev.txt tests/infra/requirements.txt ;;
+    esac
+}
+
+# Prints the hash of all that goes into an image.
+image_fingerprint() {
+    local name=$1 not=(-name node_modules -o -name __pycache__ -o -name '.*_cache' -o -name coverage)
+    [ "$name" != app ] || not+=(-o -path app/frontend -o -path app/tests -o -path app/static)
+    [ "$name" != nginx ] || not+=(-o -path app/frontend/dist -o -path app/frontend/tests)
+    (
+        cd "$root" || exit
+        docker image inspect --format '{{.Id}}' "$BASE"
+        # shellcheck disable=SC2046 # words, on purpose
+        find $(image_inputs "$name") \( "${not[@]}" \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+    ) | sha256sum | cut -d ' ' -f 1
+}
+
+image_label() { docker image inspect --format '{{index .Config.Labels "chatire.inputs"}}' "chatire/$1:local" 2>/dev/null || :; }
+
+images_are_there() {
+    local name
+    for name in $STACK_IMAGES; do
+        docker image inspect "chatire/$name:local" >/dev/null 2>&1 || return 1
+    done
+}
+
+# ensure_images NAME…: builds those that are missing or out of date, side by side.
+ensure_images() {
+    local name fingerprint built=() unchanged=() pids=() i
+    begin Images
+    for name in "$@"; do
+        fingerprint=$(image_fingerprint "$name")
+        if [ "$(image_label "$name")" = "$fingerprint" ]; then
+            unchanged+=("$name")
+            continue
+        fi
+        [ "${#built[@]}" -gt 0 ] || prepare_fetching
+        built+=("$name")
+        build_image "$name" "$fingerprint" &
+        pids+=($!)
+    done
+    [ "${#built[@]}" -eq 0 ] || note "building ${built[*]} (logs: $logs/build-….log)"
+    for i in "${!pids[@]}"; do
+        wait "${pids[$i]}" || build_failed "${built[$i]}" "${pids[@]}"
+    done
+    end "${built:+built ${built[*]}}${built:+${unchanged:+; }}${unchanged:+${unchanged[*]} unchanged}"
+}
+
+build_image() {
+    local name=$1 fingerprint=$2 folder=$1 target=()
+    case $name in
+    tools) target=(--target tools) ;;
+    browser) folder=tools target=(--target browser) ;;
+    esac
+    # Descriptor 8 is this command's lock.
+    DOCKER_BUILDKIT=1 docker build --progress plain -f "$here/$folder/Dockerfile" "${target[@]}" \
+        -t "chatire/$name:local" --build-arg "BASE=$BASE" --label "chatire.inputs=$fingerprint" \
+        "${fetch_arguments[@]}" "$root" >"$logs/build-$name.log" 2>&1 8>&-
+}
+
+build_failed() {
+    local name=$1
+    shift
+    kill "$@" 2>/dev/null || :
+    [ -z "$on_terminal" ] || printf '\r\e[K'
+    tail -n 25 "$logs/build-$name.log" >&2
+    fail "the image $name could not be built; its log, $logs/build-$name.log, ends as above. What was built before is kept: mend the cause and run this again."
+}

@@ -1,0 +1,94 @@
+# shellcheck shell=bash
+# Settings: .env (or the environment, which wins), each with its default and its check.
+#
+# .env.example explains every variable; a name that is not in it is refused, so that a
+# misspelt setting is not silently without effect.
+
+# A line of .env is NAME=value; quotes around the value are taken off, nothing is expanded.
+read_env_file() {
+    local file=$1 line name value number=0
+    [ -e "$file" ] || return 0
+    [ -r "$file" ] || fail "$file cannot be read; make it readable for $(id -un)."
+    while IFS= read -r line || [ -n "$line" ]; do
+        number=$((number + 1))
+        line=${line%$'\r'}
+        [[ $line =~ ^[[:space:]]*(#.*)?$ ]] && continue
+        [[ $line =~ ^(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$ ]] ||
+            fail "${file##*/} line $number is not NAME=value; mend or remove the line."
+        name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
+        if [[ $value =~ ^\"(.*)\"[[:space:]]*$ || $value =~ ^\'(.*)\'[[:space:]]*$ ]]; then
+            value=${BASH_REMATCH[1]}
+        else
+            value=${value%%[[:space:]]#*}
+            value=${value%"${value##*[![:space:]]}"}
+        fi
+        known_setting "$name" ||
+            fail "${file##*/} line $number sets $name, which is no setting of this kit; .env.example lists them all."
+        [ -n "${!name+set}" ] || export "$name=$value"
+    done <"$file"
+}
+
+known_setting() { grep -Eq "^#? ?$1=" "$root/.env.example"; }
+
+# setting NAME DEFAULT PATTERN NEEDED: gives the setting its default and checks its form.
+setting() {
+    local name=$1 default=$2 pattern=$3 needed=$4
+    [ -n "${!name:-}" ] || export "$name=$default"
+    [[ ${!name} =~ ^($pattern)$ ]] ||
+        fail "$name is '${!name}'; it must be $needed; change it in .env or in the environment."
+}
+
+# range NAME LOWEST HIGHEST: what a number may be.
+range() {
+    local name=$1 lowest=$2 highest=$3
+    if [ "${!name}" -lt "$lowest" ] || [ "${!name}" -gt "$highest" ]; then
+        fail "$name is ${!name}; it must lie between $lowest and $highest; change it in .env or in the environment."
+    fi
+}
+
+number() { setting "$1" "$2" '[0-9]{1,9}' 'a whole number' && range "$1" "$3" "$4"; }
+memory() { setting "$1" "$2" '[1-9][0-9]*[mg]' 'a size such as 512m or 1g'; }
+
+read_settings() {
+    local name origin='https?://[A-Za-z0-9.:-]+|https?://\[[0-9a-fA-F:]+\](:[0-9]+)?'
+    export CHATIRE_ENV_FILE=${CHATIRE_ENV_FILE:-$root/.env}
+    read_env_file "$CHATIRE_ENV_FILE"
+
+    setting CHATIRE_PROJECT chatire '[a-z0-9][a-z0-9_-]*' 'a Compose project name: lower-case letters, digits, - and _'
+    number CHATIRE_PORT 8080 1 65535
+    setting CHATIRE_BIND_ADDRESS 127.0.0.1 '[0-9]{1,3}(\.[0-9]{1,3}){3}' 'an IPv4 address of this machine, or 0.0.0.0 for all'
+    number CHATIRE_HTTP_REPLICAS 2 1 16
+    number CHATIRE_WS_REPLICAS 2 1 16
+    number CHATIRE_HTTP_WORKERS 1 1 16
+    number CHATIRE_HTTP_THREADS 8 1 64
+    number CHATIRE_WS_MAX_SOCKETS 10000 1 1000000
+    number CHATIRE_WS_FRAMES_PER_SECOND 200 1 100000
+    number CHATIRE_WS_FRAMES_BURST 1000 1 1000000
+    number CHATIRE_ACCESS_MINUTES 10 1 1440
+    number CHATIRE_REFRESH_DAYS 14 1 366
+    number CHATIRE_DRAIN_SECONDS 20 1 3600
+    number CHATIRE_OPEN_FILES 20000 1024 1048576
+    setting CHATIRE_HTTPS 0 '0|1' '0 or 1'
+    setting CHATIRE_LOG_LEVEL INFO 'DEBUG|INFO|WARNING|ERROR' 'DEBUG, INFO, WARNING or ERROR'
+    memory CHATIRE_HTTP_MEMORY 384m
+    memory CHATIRE_WS_MEMORY 1g
+    memory CHATIRE_POSTGRES_MEMORY 1g
+    memory CHATIRE_NGINX_MEMORY 256m
+    setting CHATIRE_EXTRA_HOSTS '' '([A-Za-z0-9.-]+(,[A-Za-z0-9.-]+)*)?' 'host names separated by commas'
+    for name in CHATIRE_EXTRA_ORIGINS CHATIRE_CORS_ORIGINS; do
+        setting "$name" '' "(($origin)(,($origin))*)?" 'origins such as https://chat.example.org, separated by commas'
+    done
+    setting CHATIRE_SECRETS_DIR "$here/.secrets" '/.+' 'an absolute path'
+
+    # localhost and 127.0.0.1 are allowed on the port in use; a browser leaves port 80 out.
+    local port=":$CHATIRE_PORT"
+    [ "$CHATIRE_PORT" != 80 ] || port=''
+    export CHATIRE_ALLOWED_HOSTS="localhost,127.0.0.1${CHATIRE_EXTRA_HOSTS:+,$CHATIRE_EXTRA_HOSTS}"
+    export CHATIRE_ORIGINS="http://localhost$port,http://127.0.0.1$port${CHATIRE_EXTRA_ORIGINS:+,$CHATIRE_EXTRA_ORIGINS}"
+    # The containers are stopped a little after the tiers' own deadline for draining.
+    export CHATIRE_STOP_GRACE=$((CHATIRE_DRAIN_SECONDS + 10))s
+    # A bind to every address is reached by this machine's own.
+    local host=$CHATIRE_BIND_ADDRESS
+    case $host in 127.0.0.1 | 0.0.0.0) host=localhost ;; esac
+    address=http://$host$port
+}
