@@ -5,6 +5,6 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import signals
+        from accounts import openapi, signals  # noqa: F401 - openapi registers itself
 
         signals.connect()

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from django.contrib.auth.models import User
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
 from rest_framework_simplejwt.tokens import Token
 
 from accounts import sessions
-from accounts.tokens import claims_of
+from accounts.tokens import SessionAccessToken, claims_of
 
 
 class SessionJWTAuthentication(JWTAuthentication):
-    """`Authorization: JWT <access>`, or Bearer."""
+    """`Authorization: JWT <access>`, or Bearer. The user carries their `session_id`."""
+
+    def get_validated_token(self, raw_token: bytes) -> Token:
+        """Raises InvalidToken without saying what exactly was wrong with the token."""
+        try:
+            return SessionAccessToken(raw_token)  # type: ignore[arg-type]
+        except TokenError as error:
+            raise InvalidToken from error
 
     def get_user(self, validated_token: Token) -> User:
         """Raises AuthenticationFailed when the session is over or the user not active."""
@@ -20,7 +27,7 @@ class SessionJWTAuthentication(JWTAuthentication):
         found = sessions.find(claims.sid, claims.user_id)
         if found is None:
             raise AuthenticationFailed("The session is over.", code="session_over")
+        # What the query did not fetch is fetched when someone asks for it.
         user = User.from_db("default", found._fields, found)
-        user.is_active = True
         user.session_id = claims.sid  # type: ignore[attr-defined]
         return user

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from accounts.models import Session
 from accounts.users import UserRow
@@ -24,6 +25,14 @@ FIND_SQL = """
 SELECT u.id, u.username, u.first_name, u.last_name, u.email, u.is_staff, u.is_superuser
 FROM accounts_session s JOIN auth_user u ON u.id = s.user_id
 WHERE s.id = %(sid)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND u.is_active
+"""
+
+# Held against the user too, so that nobody renews after being deactivated.
+TOUCH_SQL = """
+UPDATE accounts_session s SET last_used = now()
+FROM auth_user u
+WHERE s.id = %(sid)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL
+  AND u.id = s.user_id AND u.is_active
 """
 
 END_SQL = """
@@ -69,9 +78,23 @@ async def afind(db: AsyncConnection, sid: uuid.UUID, user_id: int) -> Found | No
     return None if row is None else Found(*row)
 
 
-def start(user: User) -> Session:
-    """A new session for someone who has just proved who they are."""
+def start(user: User) -> Session | None:
+    """A new session for someone who has just proved who they are, with `user.password`.
+
+    None when the password was changed or the user deactivated meanwhile: both end the sessions
+    there are, and this one must not slip in behind them. To be called in a transaction.
+    """
+    still = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
+    if not still.update(last_login=Now()):
+        return None
     return Session.objects.create(user=user)
+
+
+def touch(sid: uuid.UUID, user_id: int) -> bool:
+    """Notes that an open session is used, and holds its row; False when it is over."""
+    with connection.cursor() as cursor:
+        cursor.execute(TOUCH_SQL, {"sid": sid, "user_id": user_id})
+        return bool(cursor.rowcount)
 
 
 def end(user_id: int, *, only: uuid.UUID | None = None, keep: uuid.UUID | None = None) -> int:

@@ -42,9 +42,8 @@ def current() -> str:
 
 async def acurrent(db: AsyncConnection) -> str:
     """`current` for the ws tier."""
-    row = await (await db.execute(EPOCH_SQL)).fetchone()
-    assert row is not None
-    return str(row[0])
+    rows = await (await db.execute(EPOCH_SQL)).fetchall()
+    return str(rows[0][0])
 
 
 def renew() -> str:

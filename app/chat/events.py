@@ -63,8 +63,8 @@ def reset_frame(seq: int, epoch: str) -> str:
     return _frame("reset", {"seq": seq, "epoch": epoch})
 
 
-def ack_frame(client_id: uuid.UUID | None, seq: int, id: int) -> str:
-    return _frame("ack", {"client_id": _text(client_id), "seq": seq, "id": id})
+def ack_frame(client_id: uuid.UUID | None, seq: int, message_id: int) -> str:
+    return _frame("ack", {"client_id": _text(client_id), "seq": seq, "id": message_id})
 
 
 def presence_frame(online: Iterable[PublicUser]) -> str:

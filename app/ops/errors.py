@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
@@ -35,6 +35,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     elif isinstance(error, SuspiciousOperation):
         # Too many form fields and the like.
         error = exceptions.ParseError(str(error))
+    elif isinstance(error, UnreadablePostError):
+        # The client went away in the middle of its body.
+        error = exceptions.ParseError("The body ended early.")
     response = drf_exception_handler(error, context)
     if (
         response is not None
