@@ -134,6 +134,25 @@ class Container(Node):
         networks = inspect(self.identity)["NetworkSettings"]["Networks"].values()
         return str(next(network["IPAddress"] for network in networks if network["IPAddress"]))
 
+    @property
+    def has_way_out(self) -> bool:
+        """An internal network is one without a default route."""
+        routes = self.check("cat /proc/net/route").splitlines()[1:]
+        return "00000000" in {line.split()[1] for line in routes}
+
+    @property
+    def image(self) -> str:
+        return str(self._description["Image"])
+
+    @property
+    def secret_sources(self) -> set[Path]:
+        """The directories outside that its secrets come from."""
+        return {
+            Path(mount["Source"]).parent
+            for mount in self._description["Mounts"]
+            if mount["Destination"].startswith(SECRETS)
+        }
+
     def log(self) -> str:
         return str(docker("logs", self.identity, merge=True).stdout)
 
@@ -152,10 +171,14 @@ class Compose(Target):
 
     def __init__(self, project: str, url: str) -> None:
         self.project = project
+        self.place = f"the Compose project {project}"
         self.url = url
 
     def nodes(self, role: str | None = None) -> list[Node]:
-        found: list[Node] = []
+        return list(self.containers(role))
+
+    def containers(self, role: str | None = None) -> list[Container]:
+        found: list[Container] = []
         for service in ROLES if role is None else (role,):
             identities = docker(
                 "ps",
@@ -177,11 +200,7 @@ class Compose(Target):
         return self.nodes("http")[0].run(f"python3 manage.py {words}", *arguments)
 
     def places(self) -> Mapping[str, str]:
-        images = {
-            node.role: node._description["Image"]
-            for node in self.nodes()
-            if isinstance(node, Container)
-        }
+        images = {node.role: node.image for node in self.containers()}
         recorded = {}
         for role, image in images.items():
             recorded[f"docker history of the {role} image"] = docker(
@@ -191,6 +210,18 @@ class Compose(Target):
                 "image", "inspect", image
             ).stdout
         return recorded
+
+    def secret_directories(self) -> Mapping[str, int]:
+        """Looked at through a container, for the suite may itself run in one.
+
+        The store is the directory that all the others lie in.
+        """
+        sources = {source for node in self.containers() for source in node.secret_sources}
+        store = os.path.commonpath(sources)
+        image = self.containers("http")[0].image
+        look = f"run --rm --network=none --volume={store}:/store:ro --user=0 --entrypoint=stat"
+        mode = docker(*look.split(), image, "-c", "%a", "/store").stdout.strip()
+        return {store: int(mode, 8)}
 
     def scale(self, http: int, ws: int) -> CommandResult:
         port = self.url.rsplit(":", 1)[1]
@@ -257,17 +288,23 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say in one line that there is nothing to test, before a page of errors does."""
+    target = session.config.stash[TARGET]
+    missing = [role for role in ROLES if not target.nodes(role)]
+    if missing:
+        pytest.exit(
+            f"nothing runs as {', '.join(missing)} in {target.place}: `make up` starts it",
+            returncode=pytest.ExitCode.USAGE_ERROR,
+        )
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `node`, `http`, `ws`, … runs once for each node of that role."""
     roles = {"node": ROLES, "tier": TIERS} | {role: (role,) for role in ROLES}
     for name in roles.keys() & set(metafunc.fixturenames):
         target = metafunc.config.stash[TARGET]
         nodes = [node for role in roles[name] for node in target.nodes(role)]
-        if not nodes:
-            raise pytest.UsageError(
-                f"nothing runs as {' or '.join(roles[name])} in {target.url}"
-                f" ({getattr(target, 'project', '')}): start it with `make up` first"
-            )
         metafunc.parametrize(name, nodes, ids=repr)
 
 

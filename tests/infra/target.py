@@ -205,6 +205,11 @@ class Node(ABC):
     def address(self) -> str:
         """An address at which other nodes would look for this one."""
 
+    @property
+    @abstractmethod
+    def has_way_out(self) -> bool:
+        """Whether packets for addresses outside would leave at all."""
+
     @abstractmethod
     def log(self) -> str:
         """Everything it logged since it was started."""
@@ -284,6 +289,7 @@ class Target(ABC):
     """One running chat."""
 
     url: str  # where users find it, without a slash at the end
+    place: str  # where it runs, as people call it
 
     @abstractmethod
     def nodes(self, role: str | None = None) -> list[Node]: ...
@@ -299,6 +305,10 @@ class Target(ABC):
     @abstractmethod
     def places(self) -> Mapping[str, str]:
         """Everything recorded beside the nodes: image histories, unit files."""
+
+    @abstractmethod
+    def secret_directories(self) -> Mapping[str, int]:
+        """The directories that hold the secrets where the operator keeps them, and their modes."""
 
     @abstractmethod
     def scale(self, http: int, ws: int) -> CommandResult:

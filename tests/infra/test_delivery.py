@@ -195,6 +195,14 @@ def test_everybody_is_told_of_a_new_member(spread: Spread, visitor: Account) -> 
         socket.until("members", match=lambda frame: visitor.username in names(frame["members"]))
 
 
+def test_presence_crosses_processes(spread: Spread, visitor: Account) -> None:
+    with visitor.listening(spread.uri):
+        for socket in spread.all:
+            socket.until("presence", match=lambda frame: visitor.username in names(frame["online"]))
+    for socket in spread.all:
+        socket.until("presence", match=lambda frame: visitor.username not in names(frame["online"]))
+
+
 @pytest.mark.parametrize("kind", ["typing", "read"])
 def test_what_one_does_is_seen_in_every_process(
     spread: Spread, alice: Account, visitor: Account, kind: str
@@ -204,14 +212,6 @@ def test_what_one_does_is_seen_in_every_process(
         mine.send({"type": kind, "seq": seq} if kind == "read" else {"type": kind})
         for socket in spread.all:
             socket.until(kind, match=lambda frame: names([frame["user"]]) == {visitor.username})
-
-
-def test_presence_crosses_processes(spread: Spread, visitor: Account) -> None:
-    with visitor.listening(spread.uri):
-        for socket in spread.all:
-            socket.until("presence", match=lambda frame: visitor.username in names(frame["online"]))
-    for socket in spread.all:
-        socket.until("presence", match=lambda frame: visitor.username not in names(frame["online"]))
 
 
 def names(users: list[dict[str, str]]) -> set[str]:

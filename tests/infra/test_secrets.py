@@ -9,7 +9,7 @@ from target import Node, Target, said
 
 # What a node may hold; the database's own superuser has no business in a tier.
 NEEDED = {
-    "postgres": {"postgres_superuser_password", "postgres_owner_password", "postgres_password"},
+    "postgres": {"owner_password", "app_password"},
     "http": {"django_secret_key", "jwt_signing_key", "postgres_password"},
     "ws": {"django_secret_key", "jwt_signing_key", "postgres_password"},
     "nginx": set(),
@@ -60,6 +60,14 @@ def test_a_node_cannot_change_one(node: Node) -> None:
     for secret in node.secret_files:
         attempt = node.run("test -w %s", secret.path)
         assert attempt.rc != 0, said(attempt)
+
+
+def test_the_directories_they_come_from_are_closed(target: Target) -> None:
+    """Nobody else on the machine gets as far as a file, whoever that file belongs to."""
+    directories = target.secret_directories()
+    assert directories
+    open_ones = {path: oct(mode) for path, mode in directories.items() if mode & 0o077}
+    assert not open_ones, open_ones
 
 
 def test_none_is_in_what_the_supervisor_shows(node: Node, contents: Mapping[str, str]) -> None:
