@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import uvloop
+
 from chat_load import Api
 from measures import churn, delivery, idle_memory, idle_sockets, progress, scene
 from report import Figure, show, write

@@ -20,10 +20,11 @@ from typing import Any
 
 import pytest
 import testinfra
-from chat_client import PASSWORD_BITS, Account, Chat
-from target import ROLES, TIERS, Health, Limits, Node, SecretFile, Target, said
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
+
+from chat_client import PASSWORD_BITS, Account, Chat
+from target import ROLES, TIERS, Health, Limits, Node, SecretFile, Target, said
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECRETS = "/run/secrets"

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
+
 from chat_client import Account, Chat, Socket, new_client_id, told
 from chat_workers import workers, workers_serving
 from conftest import People

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+
 from chat_client import Chat, told
 
 # What PROTOCOL.md promises never to be refused for one address in a minute.

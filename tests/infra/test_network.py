@@ -7,6 +7,7 @@ import os
 from urllib.parse import urlsplit
 
 import pytest
+
 from target import Node, Target
 
 POSTGRES = 5432

@@ -6,6 +6,7 @@ import re
 
 import httpx
 import pytest
+
 from chat_client import Chat, told
 from target import Node, said
 

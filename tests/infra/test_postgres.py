@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from chat_client import wait_until
 from target import Node, Target, said
 

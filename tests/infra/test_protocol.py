@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from chat_client import Account, Chat, Socket, told
 from websockets.exceptions import InvalidStatus
+
+from chat_client import Account, Chat, Socket, told
 
 # A frame may be 64 KiB; nginx and the server both have to let that pass and no more.
 FRAME_LIMIT = 64 * 1024

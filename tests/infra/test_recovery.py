@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from chat_client import PATIENCE, Account, wait_until
 from chat_workers import workers
 from target import Node, Target, said

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from chat_client import Account, Socket, wait_until
 from target import Node, Target, said
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+
 from target import Node, Target, said
 
 # What a node may hold; the database's own superuser has no business in a tier.

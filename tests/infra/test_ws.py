@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from target import Node
 
 # nginx and the worker need a descriptor a socket; what the tier promises to hold by default.
