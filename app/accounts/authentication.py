@@ -27,7 +27,9 @@ class SessionJWTAuthentication(JWTAuthentication):
         found = sessions.find(claims.sid, claims.user_id)
         if found is None:
             raise AuthenticationFailed("The session is over.", code="session_over")
-        # What the query did not fetch is fetched when someone asks for it.
-        user = User.from_db("default", found._fields, found)
+        # What the query did not fetch is fetched when someone asks for it. from_db takes values
+        # in the order of the model's fields, whatever order the names come in.
+        names = [f.attname for f in User._meta.concrete_fields if f.attname in found._fields]
+        user = User.from_db("default", names, [getattr(found, name) for name in names])
         user.session_id = claims.sid  # type: ignore[attr-defined]
         return user
