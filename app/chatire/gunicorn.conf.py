@@ -40,6 +40,9 @@ umask = 0o007
 limit_request_line = 8190
 limit_request_field_size = 8190
 
+# Nothing here is steered at run time, and its default place is a home that does not exist.
+control_socket_disable = True
+
 # Only nginx reaches this tier, over a socket in a shared volume or a private network, and it
 # replaces X-Forwarded-*; gunicorn itself acts on none of them.
 forwarded_allow_ips = ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chatire import env
+from ops import refusals
 
 ENV = env.load()
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -177,7 +178,6 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ops.negotiation.AlwaysJSON",
     "DEFAULT_SCHEMA_CLASS": "ops.schema.ChatireSchema",
     "EXCEPTION_HANDLER": "ops.errors.exception_handler",
-    "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
@@ -249,4 +249,5 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
     "COMPONENT_SPLIT_REQUEST": True,
+    "APPEND_COMPONENTS": {"schemas": refusals.SCHEMAS},
 }
