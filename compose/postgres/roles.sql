@@ -1,7 +1,7 @@
 -- The chat's database and its two roles: the owner migrates, the app reads and writes rows.
 -- Run once, by the entrypoint, as superuser. The passwords come from the secret files.
-\set owner_password `cat "${CHATIRE_SECRETS_DIR:-/run/secrets}/owner_password"`
-\set app_password `cat "${CHATIRE_SECRETS_DIR:-/run/secrets}/app_password"`
+\set owner_password `cat "${CHATIRE_SECRETS_DIR:-/run/secrets}/postgres_owner_password"`
+\set app_password `cat "${CHATIRE_SECRETS_DIR:-/run/secrets}/postgres_password"`
 
 CREATE ROLE chatire_owner LOGIN PASSWORD :'owner_password';
 CREATE ROLE chatire_app LOGIN PASSWORD :'app_password';
@@ -10,9 +10,6 @@ CREATE DATABASE chatire OWNER chatire_owner;
 REVOKE ALL ON DATABASE chatire FROM PUBLIC;
 REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
 GRANT CONNECT ON DATABASE chatire TO chatire_app;
-
--- A transaction that is left open holds its locks, and in the long run vacuum back.
-ALTER ROLE chatire_app SET idle_in_transaction_session_timeout = '60s';
 
 \connect chatire
 -- Whatever the owner makes later, the app may use, and no more than use.

@@ -5,7 +5,7 @@ PUBLISHED_SECONDS=10 # the engine's proxy is there as soon as the container runs
 
 check_delivery() {
     begin Delivery
-    local result users
+    local result
     check_published
     result=$(compose run --rm --no-deps -T --quiet-pull check http://127.0.0.1:8080 2>"$logs/delivery.log" 8>&-) || {
         clean_up_check "$result"
@@ -28,10 +28,9 @@ check_published() {
 
 # The check tells whom it made; accounts are removed where the database is at hand.
 clean_up_check() {
-    local users
-    users=$(sed -n 's/^users: //p' <<<"$1")
-    [ -n "$users" ] || return 0
-    # shellcheck disable=SC2086 # one word a user
-    docker exec "$(container_of http)" role manage smoke_cleanup $users >>"$logs/delivery.log" 2>&1 ||
-        note "the check's accounts ($users) could not be removed; see $logs/delivery.log"
+    local prefix
+    prefix=$(sed -n 's/^prefix: //p' <<<"$1")
+    [ -n "$prefix" ] || return 0
+    docker exec "$(container_of http)" role manage smoke_cleanup --prefix "$prefix" >>"$logs/delivery.log" 2>&1 ||
+        note "the check's accounts ($prefix…) could not be removed; see $logs/delivery.log"
 }

@@ -98,3 +98,10 @@ ensure_engine() {
     fi
     end "Docker $engine_version, Compose $compose_version"
 }
+
+# For commands that need an engine but do not make one.
+require_engine() {
+    check_engine
+    [ "$engine_plan" = use ] || fail "no container engine answers; make up starts or installs one."
+    [ -z "$plugins_missing" ] || fail "the docker client lacks its plugin ${plugins_missing/ / and }; make up installs it."
+}

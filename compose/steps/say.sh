@@ -4,6 +4,7 @@
 # An error names what was found, what is needed and what to do, on standard error,
 # and ends the command with status 1.
 
+# shellcheck disable=SC2034 # which of the colours a command uses is its own affair
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
     bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m' on_terminal=yes
 else

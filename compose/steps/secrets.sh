@@ -8,7 +8,7 @@
 SECRET_FILES='http/django_secret_key http/jwt_signing_key http/postgres_password
 ws/django_secret_key ws/jwt_signing_key ws/postgres_password
 migrate/django_secret_key migrate/jwt_signing_key migrate/postgres_password
-postgres/owner_password postgres/app_password'
+postgres/postgres_owner_password postgres/postgres_password'
 
 ensure_secrets() {
     begin Secrets
@@ -21,7 +21,7 @@ ensure_secrets() {
     fi
     if docker volume inspect "${CHATIRE_PROJECT}_postgres" >/dev/null 2>&1; then
         # A password can be finished from another copy of it, but not made anew: the database has it.
-        for lost in 'owner_password migrate/postgres_password' 'app_password http/postgres_password ws/postgres_password'; do
+        for lost in 'postgres_owner_password migrate/postgres_password' 'postgres_password http/postgres_password ws/postgres_password'; do
             lost_everywhere "$lost" || continue
             fail "the database exists, but its ${lost%% *} is in no file of $CHATIRE_SECRETS_DIR; put the saved secrets back there, or remove the database with everything in it: make destroy."
         done
@@ -55,4 +55,12 @@ lost_everywhere() {
     for copy in "postgres/$name" ${1#* }; do
         [ ! -s "$CHATIRE_SECRETS_DIR/$copy" ] || return 1
     done
+}
+
+# Removes what ensure_secrets made, and the directory when nothing else is in it.
+remove_secrets() {
+    local file
+    for file in $SECRET_FILES; do rm -f "$CHATIRE_SECRETS_DIR/$file" 2>/dev/null; done
+    for file in http ws migrate postgres; do rmdir "$CHATIRE_SECRETS_DIR/$file" 2>/dev/null || :; done
+    rmdir "$CHATIRE_SECRETS_DIR" 2>/dev/null || :
 }

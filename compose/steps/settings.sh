@@ -28,7 +28,7 @@ read_env_file() {
     done <"$file"
 }
 
-known_setting() { grep -Eq "^#? ?$1=" "$root/.env.example"; }
+known_setting() { [[ $1 == CHATIRE_NGINX_* ]] || grep -Eq "^#$1=" "$root/.env.example"; }
 
 # setting NAME DEFAULT PATTERN NEEDED: gives the setting its default and checks its form.
 setting() {
@@ -67,7 +67,6 @@ read_settings() {
     number CHATIRE_ACCESS_MINUTES 10 1 1440
     number CHATIRE_REFRESH_DAYS 14 1 366
     number CHATIRE_DRAIN_SECONDS 20 1 3600
-    number CHATIRE_OPEN_FILES 20000 1024 1048576
     setting CHATIRE_HTTPS 0 '0|1' '0 or 1'
     setting CHATIRE_LOG_LEVEL INFO 'DEBUG|INFO|WARNING|ERROR' 'DEBUG, INFO, WARNING or ERROR'
     memory CHATIRE_HTTP_MEMORY 384m
@@ -87,6 +86,10 @@ read_settings() {
     export CHATIRE_ORIGINS="http://localhost$port,http://127.0.0.1$port${CHATIRE_EXTRA_ORIGINS:+,$CHATIRE_EXTRA_ORIGINS}"
     # The containers are stopped a little after the tiers' own deadline for draining.
     export CHATIRE_STOP_GRACE=$((CHATIRE_DRAIN_SECONDS + 10))s
+    # What make keeps of this project, and nginx's settings for its generator.
+    export CHATIRE_STATE=$state/$CHATIRE_PROJECT
+    mkdir -p "$CHATIRE_STATE"
+    env | LC_ALL=C grep '^CHATIRE_NGINX_' | LC_ALL=C sort >"$CHATIRE_STATE/nginx.env" || :
     # A bind to every address is reached by this machine's own.
     local host=$CHATIRE_BIND_ADDRESS
     case $host in 127.0.0.1 | 0.0.0.0) host=localhost ;; esac

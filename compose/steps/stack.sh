@@ -85,3 +85,9 @@ reload_nginx() {
         fail "nginx refuses its new configuration and keeps the old one: $(grep -m 1 emerg <<<"$said")"
     docker exec "$nginx" nginx -c /var/lib/chatire/nginx/nginx.conf -s reload 2>/dev/null
 }
+
+# For commands that work on a running stack.
+require_stack() {
+    [ -n "$(container_of nginx)" ] && [ -n "$(container_of http)" ] && [ -n "$(container_of postgres)" ] ||
+        fail "'$CHATIRE_PROJECT' is not running; make up starts it."
+}

@@ -1,0 +1,62 @@
+# Every target is a script in compose/commands; `make` alone lists them.
+# A line with ## is a target's help.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+.PHONY: up
+up: ## start the whole chat: engine, images, secrets, services, delivery check
+	@compose/commands/up
+
+.PHONY: down
+down: ## stop it and remove the containers; the data stays
+	@compose/commands/down
+
+.PHONY: destroy
+destroy: ## remove everything, the data and the secrets too (asks; CONFIRM=yes does not)
+	@compose/commands/destroy
+
+.PHONY: status
+status: ## show what runs (FORMAT=json for programs)
+	@compose/commands/status
+
+.PHONY: logs
+logs: ## follow the logs (SERVICE=ws for one, FOLLOW=no to end)
+	@compose/commands/logs
+
+.PHONY: superuser
+superuser: ## make an account for the admin pages
+	@compose/commands/superuser
+
+.PHONY: dev
+dev: ## edit and see: both tiers from app/, reloaded when a file changes
+	@compose/commands/dev
+
+.PHONY: scale
+scale: ## change the number of replicas: HTTP=n WS=n
+	@HTTP='$(HTTP)' WS='$(WS)' compose/commands/scale
+
+.PHONY: smoke
+smoke: ## test the running stack from outside
+	@compose/commands/smoke
+
+.PHONY: test
+test: ## run all checks and tests, on stacks of their own
+	@compose/commands/test
+
+.PHONY: test-fast
+test-fast: ## run lint and the unit tests only
+	@compose/commands/test-fast
+
+.PHONY: lint
+lint: ## check style, types, shell, Dockerfiles and nginx
+	@compose/commands/lint
+
+.PHONY: shell
+shell: ## open a shell in the tools' container, with the source
+	@compose/commands/shell
