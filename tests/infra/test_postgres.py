@@ -16,15 +16,13 @@ SETTINGS = {
     "data_checksums": "on",
     "password_encryption": "scram-sha-256",
     "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_min_error_statement": "panic",
     "log_parameter_max_length_on_error": "0",
     "TimeZone": ("Etc/UTC", "UTC"),
     "server_encoding": "UTF8",
 }
-BOUNDED = [
-    "idle_in_transaction_session_timeout",
-    "tcp_keepalives_idle",
-    "log_min_duration_statement",
-]
+BOUNDED = ["idle_in_transaction_session_timeout", "tcp_keepalives_idle"]
 
 
 def test_it_is_version_17(target: Target, postgres: Node) -> None:
