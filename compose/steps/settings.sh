@@ -89,7 +89,8 @@ read_settings() {
     # What make keeps of this project, and nginx's settings for its generator.
     export CHATIRE_STATE=$state/$CHATIRE_PROJECT
     mkdir -p "$CHATIRE_STATE"
-    env | LC_ALL=C grep '^CHATIRE_NGINX_' | LC_ALL=C sort >"$CHATIRE_STATE/nginx.env" || :
+    # The container's memory is compose's; the generator refuses a variable it does not know.
+    env | LC_ALL=C grep '^CHATIRE_NGINX_' | grep -v '^CHATIRE_NGINX_MEMORY=' | LC_ALL=C sort >"$CHATIRE_STATE/nginx.env" || :
     # A bind to every address is reached by this machine's own.
     local host=$CHATIRE_BIND_ADDRESS
     case $host in 127.0.0.1 | 0.0.0.0) host=localhost ;; esac
