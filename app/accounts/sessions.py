@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from rest_framework_simplejwt.settings import api_settings
 
 from accounts.models import Session
 from accounts.users import UserRow
@@ -40,6 +41,24 @@ UPDATE accounts_session SET ended_at = now()
 WHERE user_id = %(user_id)s AND ended_at IS NULL
   AND (%(only)s::uuid IS NULL OR id = %(only)s) AND (%(keep)s::uuid IS NULL OR id <> %(keep)s)
 RETURNING id
+"""
+
+# The admin shows ended sessions for a day; one whose last refresh token ran out cannot go on.
+FORGET_SQL = """
+DELETE FROM accounts_session
+WHERE (%(user_id)s::integer IS NULL OR user_id = %(user_id)s) AND (
+    ended_at < now() - interval '1 day'
+    OR last_used < now() - make_interval(secs => %(lifetime)s)
+)
+"""
+
+OVER_SQL = """
+SELECT pair.sid
+FROM unnest(%(sids)s::uuid[], %(users)s::bigint[]) AS pair (sid, user_id)
+WHERE NOT EXISTS (
+    SELECT FROM accounts_session s JOIN auth_user u ON u.id = s.user_id
+    WHERE s.id = pair.sid AND s.user_id = pair.user_id AND s.ended_at IS NULL AND u.is_active
+)
 """
 
 # An event names at most this many sessions, so that it stays far below the 8000 bytes of a
@@ -78,6 +97,13 @@ async def afind(db: AsyncConnection, sid: uuid.UUID, user_id: int) -> Found | No
     return None if row is None else Found(*row)
 
 
+async def aover(db: AsyncConnection, pairs: list[tuple[uuid.UUID, int]]) -> list[uuid.UUID]:
+    """Those of the (sid, user id) whose session is over or whose user is not active."""
+    sids, users = zip(*pairs, strict=True)
+    cursor = await db.execute(OVER_SQL, {"sids": list(sids), "users": list(users)})
+    return [row[0] for row in await cursor.fetchall()]
+
+
 def start(user: User) -> Session | None:
     """A new session for someone who has just proved who they are, with `user.password`.
 
@@ -87,6 +113,7 @@ def start(user: User) -> Session | None:
     still = User.objects.filter(pk=user.pk, password=user.password, is_active=True)
     if not still.update(last_login=Now()):
         return None
+    forget(user.pk)
     return Session.objects.create(user=user)
 
 
@@ -113,3 +140,11 @@ def end(user_id: int, *, only: uuid.UUID | None = None, keep: uuid.UUID | None =
                 {"type": "session.ended", "sids": sids[first : first + SIDS_PER_EVENT]},
             )
     return len(sids)
+
+
+def forget(user_id: int | None = None) -> int:
+    """Deletes the sessions, of one user or of all, that are over; returns how many."""
+    lifetime = api_settings.REFRESH_TOKEN_LIFETIME.total_seconds()
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_SQL, {"user_id": user_id, "lifetime": lifetime})
+        return cursor.rowcount

@@ -22,13 +22,32 @@ SID_CLAIM = "sid"
 # promises 30 s for the token just rotated away.
 ROTATION_GRACE_SECONDS = 30
 
-# Blacklisted for longer than the grace, by the database's clock.
-REVOKED_SQL = """
+# Good: known, and not rotated away for longer than the grace, by the database's clock. What is
+# not known was forgotten (FORGET_SQL), or belongs to another history of the database.
+GOOD_SQL = """
 SELECT EXISTS (
-    SELECT FROM token_blacklist_blacklistedtoken b
-    JOIN token_blacklist_outstandingtoken o ON o.id = b.token_id
-    WHERE o.jti = %(jti)s AND b.blacklisted_at <= now() - make_interval(secs => %(grace)s)
+    SELECT FROM token_blacklist_outstandingtoken o
+    LEFT JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id
+    WHERE o.jti = %(jti)s
+      AND (b.id IS NULL OR b.blacklisted_at > now() - make_interval(secs => %(grace)s))
 )
+"""
+
+# Runs at each sign-in and renewal, so that the tables hold a few rows a session without any
+# job that cleans them: a tab that renews every ten minutes would leave 2,000 in two weeks.
+# What another call is already deleting is left to it: waiting could end in a deadlock.
+FORGET_SQL = """
+WITH old AS (
+    SELECT o.id FROM token_blacklist_outstandingtoken o
+    LEFT JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id
+    WHERE (%(user_id)s::integer IS NULL OR o.user_id = %(user_id)s) AND (
+        o.expires_at < now() OR b.blacklisted_at <= now() - make_interval(secs => %(grace)s)
+    )
+    FOR UPDATE OF o SKIP LOCKED
+), gone AS (
+    DELETE FROM token_blacklist_blacklistedtoken WHERE token_id IN (SELECT id FROM old)
+)
+DELETE FROM token_blacklist_outstandingtoken WHERE id IN (SELECT id FROM old)
 """
 
 # Plain SQL because the time must be the database's; repeating it keeps the first time, so
@@ -78,9 +97,9 @@ class SessionRefreshToken(RefreshToken):
         """Raises TokenError when this token was rotated away longer ago than the grace."""
         jti = self.payload.get(api_settings.JTI_CLAIM)
         with connection.cursor() as cursor:
-            cursor.execute(REVOKED_SQL, {"jti": jti, "grace": ROTATION_GRACE_SECONDS})
-            revoked = cursor.fetchone()[0]
-        if revoked:
+            cursor.execute(GOOD_SQL, {"jti": jti, "grace": ROTATION_GRACE_SECONDS})
+            good = cursor.fetchone()[0]
+        if not good:
             raise TokenError("Token is blacklisted")
 
     def rotate(self) -> SessionRefreshToken:
@@ -95,6 +114,7 @@ class SessionRefreshToken(RefreshToken):
         return successor
 
     def _remember(self, user_id: int) -> None:
+        forget_tokens(user_id)
         # The token itself is left out: whoever reads the table must not be able to use it.
         OutstandingToken.objects.create(
             user_id=user_id,
@@ -115,6 +135,14 @@ def claims_of(token: AccessToken | RefreshToken) -> Claims:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TokenError("Token names no session") from error
+
+
+def forget_tokens(user_id: int | None = None) -> int:
+    """Deletes the tokens, of one user or of all, that are worth nothing any more."""
+    parameters = {"user_id": user_id, "grace": ROTATION_GRACE_SECONDS}
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_SQL, parameters)
+        return cursor.rowcount
 
 
 def read_access(raw: str | bytes) -> Claims:

@@ -54,10 +54,10 @@ FROM page JOIN chat_membership s ON s.id = page.id JOIN chat_chat c ON c.id = s.
 ORDER BY c.update_date DESC, c.id DESC
 """
 
-OF_CHAT_SQL = f"""
+OF_PAIRS_SQL = f"""
 SELECT {_ENTRY}
-FROM chat_chat c JOIN chat_membership s ON s.chat_id = c.id {_JOINS}
-WHERE c.id = %(chat_id)s AND s.user_id = ANY(%(user_ids)s::integer[])
+FROM unnest(%(chats)s::bigint[], %(users)s::bigint[]) AS pair (chat_id, user_id)
+JOIN chat_membership s USING (chat_id, user_id) JOIN chat_chat c ON c.id = s.chat_id {_JOINS}
 """
 
 
@@ -98,13 +98,13 @@ def page(user_id: int, after: Position | None, limit: int) -> tuple[list[Entry],
     return entries[:limit], Position(last.update_date, last.chat_id)
 
 
-async def aentries(db: AsyncConnection, chat_id: int, user_ids: Sequence[int]) -> list[Entry]:
-    """One chat as each of these members sees it, for the inbox sockets of the ws tier.
+async def aentries(db: AsyncConnection, pairs: Sequence[tuple[int, int]]) -> list[Entry]:
+    """Chats as their members see them, by (chat id, user id), for the inboxes of the ws tier.
 
-    Users who are not members are left out.
+    Pairs that are no membership are left out.
     """
-    parameters = {"chat_id": chat_id, "user_ids": list(user_ids)}
-    cursor = await db.execute(OF_CHAT_SQL, parameters)
+    chats, users = zip(*pairs, strict=True)
+    cursor = await db.execute(OF_PAIRS_SQL, {"chats": list(chats), "users": list(users)})
     return [_entry(columns) for columns in await cursor.fetchall()]
 
 

@@ -27,6 +27,15 @@ LEFT JOIN chat_membership m ON m.chat_id = c.id AND m.user_id = %(user_id)s
 WHERE c.uri = %(uri)s
 """
 
+STRANGERS_SQL = """
+SELECT pair.chat_id, pair.user_id
+FROM unnest(%(chats)s::bigint[], %(users)s::bigint[]) AS pair (chat_id, user_id)
+WHERE NOT EXISTS (
+    SELECT FROM chat_membership m
+    WHERE m.chat_id = pair.chat_id AND m.user_id = pair.user_id
+)
+"""
+
 
 class Access(NamedTuple):
     """How one user stands to one chat."""
@@ -78,6 +87,13 @@ async def aaccess(db: AsyncConnection, uri: str, user_id: int) -> Access | None:
     cursor = await db.execute(ACCESS_SQL, {"uri": uri, "user_id": user_id})
     row = await cursor.fetchone()
     return None if row is None else Access(*row)
+
+
+async def astrangers(db: AsyncConnection, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those of the (chat id, user id) that are no membership, or no longer, in one query."""
+    chats, users = zip(*pairs, strict=True)
+    cursor = await db.execute(STRANGERS_SQL, {"chats": list(chats), "users": list(users)})
+    return [(chat_id, user_id) for chat_id, user_id in await cursor.fetchall()]
 
 
 def require_chat(found: Access | None) -> Access:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-ENVIRONMENTS = ("production", "development", "test")
+ENVIRONMENTS = ("production", "development", "test", "build")
 
 # An HS256 key shorter than its hash's output weakens the signature (RFC 7518, 3.2).
 MIN_SECRET_LENGTH = 32

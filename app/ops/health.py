@@ -4,38 +4,52 @@ from __future__ import annotations
 
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, JsonResponse
-
-from ops.errors import problem
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 # Once all migrations are found applied they stay so while this process lives: a release that
 # brings new ones comes with a new process. Until then every probe looks again.
 _migrated = False
 
-
-def healthz(request: HttpRequest) -> JsonResponse:
-    """200: the process lives. Asks nobody else, so that no outage gets a live process restarted."""
-    if request.method not in ("GET", "HEAD"):
-        return _not_allowed()
-    return JsonResponse({"status": "ok"})
-
-
-def readyz(request: HttpRequest) -> JsonResponse:
-    """200: the database answers and has this release's tables; else 503 with the reason."""
-    if request.method not in ("GET", "HEAD"):
-        return _not_allowed()
-    reason = not_ready()
-    if reason is None:
-        return JsonResponse({"status": "ok"})
-    return JsonResponse(
-        {"status": "unready", "detail": reason, "code": "unready"},
-        status=503,
-        headers={"Retry-After": "1"},
-    )
+STATUS_SCHEMA = {
+    "type": "object",
+    "properties": {"status": {"type": "string", "enum": ["ok"]}},
+    "required": ["status"],
+}
 
 
-def _not_allowed() -> JsonResponse:
-    return problem(405, "Only GET and HEAD.", "method_not_allowed", Allow="GET, HEAD")
+class HealthView(APIView):
+    """The process lives."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(operation_id="healthz", responses={200: OpenApiResponse(STATUS_SCHEMA)})
+    def get(self, request: Request) -> Response:
+        """Asks nobody else, so that no outage elsewhere gets a live process restarted."""
+        return Response({"status": "ok"})
+
+
+class ReadyView(APIView):
+    """The process can serve."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(operation_id="readyz", responses={200: OpenApiResponse(STATUS_SCHEMA)})
+    def get(self, request: Request) -> Response:
+        """The database takes writes and has this release's tables; else 503 with the reason."""
+        reason = not_ready()
+        if reason is None:
+            return Response({"status": "ok"})
+        return Response(
+            {"status": "unready", "detail": reason, "code": "unready"},
+            status=status.HTTP_503_SERVICE_UNAVAILABLE,
+            headers={"Retry-After": "1"},
+        )
 
 
 def not_ready() -> str | None:

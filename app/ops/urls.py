@@ -6,7 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from ops import health
 
 urlpatterns = [
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
+    path("healthz", health.HealthView.as_view()),
+    path("readyz", health.ReadyView.as_view()),
     path("api/schema/", SpectacularJSONAPIView.as_view()),
 ]

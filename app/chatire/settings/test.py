@@ -1,5 +1,10 @@
 """What pytest runs: the production settings but for what would make tests slow."""
 
+import os
+
+# pytest and mypy name the settings module and nothing else.
+os.environ.setdefault("CHATIRE_ENV", "test")
+
 from chatire.settings.base import *  # noqa: F403
 
 # The tests sign up hundreds of people; what is under test is not PBKDF2.
