@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 from websockets.exceptions import ConnectionClosed
@@ -236,6 +238,17 @@ class Account:
     def inbox(self) -> Iterator[Socket]:
         with Socket(self.chat.socket_url("/ws/inbox/"), self.access) as socket:
             yield socket
+
+
+def connected(url: str) -> socket.socket:
+    """A bare connection to the server, for what no well-behaved client does."""
+    address = urlsplit(url)
+    assert address.hostname
+    port = address.port or {"http": 80, "https": 443}[address.scheme]
+    bare = socket.create_connection((address.hostname, port), timeout=PATIENCE)
+    if address.scheme == "https":
+        bare = ssl.create_default_context().wrap_socket(bare, server_hostname=address.hostname)
+    return bare
 
 
 def told(answer: httpx.Response) -> str:

@@ -42,6 +42,7 @@ MODULES = [
     "secrets",
     "delivery",
     "protocol",
+    "slow",
     "recovery",
     "scale",
     "limits",

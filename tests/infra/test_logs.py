@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from chat_client import Account, Chat
+from chat_client import Account, Chat, told
 from target import Node, Target
+
+# Shaped like a token, worth nothing: {"alg":"none"}, {"x":1}.
+TOKEN_IN_AN_ADDRESS = "eyJhbGciOiJub25lIn0.eyJ4IjoxfQ.telltale-token-in-an-address"
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +19,9 @@ def telltale(chat: Chat, alice: Account, bob: Account) -> str:
     with bob.listening(uri, after=0, epoch="telltale-epoch") as socket:
         seq = alice.post(uri, "telltale-text-of-a-message")["seq"]
         socket.until("message", seq=seq)
+    for path in (f"/ws/chats/{uri}/", "/api/chats/", "/"):
+        answer = chat.http.get(path, params={"token": TOKEN_IN_AN_ADDRESS})
+        assert answer.status_code >= 400 or path == "/", told(answer)
     return uri
 
 
@@ -53,6 +59,11 @@ def test_no_log_contains_what_was_said(logs: dict[str, str]) -> None:
 
 def test_no_log_contains_the_query_of_a_socket(logs: dict[str, str]) -> None:
     found = [name for name, text in logs.items() if "telltale-epoch" in text]
+    assert not found, found
+
+
+def test_no_log_contains_a_token_that_came_in_an_address(logs: dict[str, str]) -> None:
+    found = [name for name, text in logs.items() if "telltale-token" in text]
     assert not found, found
 
 

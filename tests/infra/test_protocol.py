@@ -16,7 +16,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from chat_client import Account, Chat, Socket, told
+from chat_client import Account, Chat, Socket, connected, told
 
 # A frame may be 64 KiB; nginx and the server both have to let that pass and no more.
 FRAME_LIMIT = 64 * 1024
@@ -387,17 +387,9 @@ def test_a_token_in_the_address_opens_nothing(room: str, chat: Chat) -> None:
 # --- slow and half-open clients -----------------------------------------------------------------
 
 
-def raw(chat: Chat) -> sockets.socket:
-    address = urlsplit(chat.url)
-    assert address.hostname
-    if address.scheme != "http":
-        pytest.skip("a raw client speaks plain HTTP only")
-    return sockets.create_connection((address.hostname, address.port or 80), timeout=5)
-
-
 def test_half_a_request_keeps_nobody_waiting(room: str, chat: Chat, alice: Account) -> None:
     """Many clients that never finish their request occupy no worker of the HTTP tier."""
-    stuck = [raw(chat) for _ in range(40)]
+    stuck = [connected(chat.url) for _ in range(40)]
     try:
         for each in stuck:
             each.sendall(
@@ -414,7 +406,7 @@ def test_half_a_request_keeps_nobody_waiting(room: str, chat: Chat, alice: Accou
 
 def test_a_reader_that_stalls_holds_nobody_up(room: str, alice: Account, bob: Account) -> None:
     """Its window is closed; the others in the room get every message at once."""
-    with closing(raw(alice.chat)) as stalled, bob.listening(room) as reader:
+    with closing(connected(alice.chat.url)) as stalled, bob.listening(room) as reader:
         stalled.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 2048)
         stalled.sendall(
             f"GET /ws/chats/{room}/ HTTP/1.1\r\nHost: {urlsplit(alice.chat.url).netloc}\r\n"
@@ -441,11 +433,3 @@ def test_a_connection_that_ends_without_a_close_frame_is_forgotten(
         while alice.username in online:
             online = [user["username"] for user in reader.until("presence")["online"]]
         assert online == [bob.username]
-
-
-@pytest.mark.slow
-def test_a_socket_that_never_authenticates_is_closed_with_4401(room: str, chat: Chat) -> None:
-    begin = time.monotonic()
-    with Socket(chat.socket_url(f"/ws/chats/{room}/"), None) as socket:
-        assert socket.closed(within=14) == 4401
-    assert time.monotonic() - begin > 5, "closed before anybody could have sent the frame"
