@@ -44,3 +44,17 @@ def test_nginx_does_not_find_postgres_by_name(nginx: Node) -> None:
 def test_only_nginx_has_a_way_out(node: Node) -> None:
     """What breaks into a tier or the database finds nobody to call home to."""
     assert node.has_way_out == (node.role == "nginx")
+
+
+def test_nginx_would_be_reached_where_it_listens(nginx: Node) -> None:
+    """Without this the next test could not fail."""
+    assert nginx.reaches(nginx.address, listening_port(nginx))
+
+
+def test_nothing_behind_nginx_reaches_the_network_in_front(target: Target, behind: Node) -> None:
+    nginx = target.nodes("nginx")[0]
+    assert not behind.reaches(nginx.address, listening_port(nginx))
+
+
+def listening_port(node: Node) -> int:
+    return int(next(each.at for each in node.listeners if each.address != "127.0.0.11"))

@@ -10,7 +10,7 @@ from target import Node, Target, said
 
 # What a node may hold; the database's own superuser has no business in a tier.
 NEEDED = {
-    "postgres": {"owner_password", "app_password"},
+    "postgres": {"postgres_owner_password", "postgres_password"},
     "http": {"django_secret_key", "jwt_signing_key", "postgres_password"},
     "ws": {"django_secret_key", "jwt_signing_key", "postgres_password"},
     "nginx": set(),
