@@ -1,23 +1,21 @@
 """Writes nginx.conf for the slots of both tiers that are held just now.
 
 `write_nginx_conf.py [--without TIER/SLOT …]`: a slot is held when something listens on its
-socket; those named are left out, because their replica is about to go. The file is replaced in
-one step, and only when it differs, so that nginx never reads half of one.
+socket; those named are left out, because their replica is about to go. nginxgen does the writing.
 
-Prints what it found; exit status 1 with one line on standard error when a tier has no replica
-or the description is refused.
+Prints what it found; exit status not zero with one line on standard error when a tier has no
+replica or nginxgen refuses a setting.
 """
 
 import argparse
 import os
 import re
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 SOCKETS = Path("/run/chatire")
-CONF = Path("/var/lib/chatire/nginx/nginx.conf")
+CONF = "/var/lib/chatire/nginx/nginx.conf"
 TIERS = {"http": "CHATIRE_HTTP_SERVERS", "ws": "CHATIRE_WS_SERVERS"}
 
 
@@ -38,19 +36,7 @@ def held(tier: str) -> list[int]:
     return [slot for slot in slots if listens(SOCKETS / tier / f"{slot}.sock")]
 
 
-def generate(slots: dict[str, list[int]]) -> str:
-    """The configuration for these slots. Raises subprocess.CalledProcessError."""
-    servers = {
-        TIERS[tier]: ",".join(f"unix:{SOCKETS}/{tier}/{slot}.sock" for slot in slots[tier])
-        for tier in TIERS
-    }
-    command = [sys.executable, "-m", "nginxgen", "--env"]
-    return subprocess.run(
-        command, env=os.environ | servers, check=True, text=True, capture_output=True
-    ).stdout
-
-
-def main() -> int:
+def main() -> str | None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--without", nargs="*", default=[], metavar="TIER/SLOT")
     leaving = set(parser.parse_args().without)
@@ -59,20 +45,14 @@ def main() -> int:
     }
     for tier, found in slots.items():
         if not found:
-            sys.stderr.write(f"no replica of {tier} listens in {SOCKETS / tier}; start one first\n")
-            return 1
-    try:
-        text = generate(slots)
-    except subprocess.CalledProcessError as error:
-        sys.stderr.write(error.stderr or f"nginxgen ended with status {error.returncode}\n")
-        return 1
-    if not CONF.exists() or CONF.read_text() != text:
-        unfinished = CONF.with_suffix(".new")
-        unfinished.write_text(text)
-        unfinished.rename(CONF)
+            return f"no replica of {tier} listens in {SOCKETS / tier}; start one first"
     for tier, found in slots.items():
-        sys.stdout.write(f"{tier}: slots {', '.join(map(str, found))}\n")
-    return 0
+        servers = (f"unix:{SOCKETS}/{tier}/{slot}.sock" for slot in found)
+        os.environ[TIERS[tier]] = ",".join(servers)
+        print(f"{tier}: slots {', '.join(map(str, found))}", flush=True)
+    # It replaces the file in one step, so that nginx never reads half of one.
+    command = [sys.executable, "-m", "nginxgen", "--env", "--output", CONF]
+    os.execv(command[0], command)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ ensure_base() {
 bootstrap_base() {
     local why
     why=$(tail -n 1 "$logs/base.log")
-    find_mirror
+    prepare_fetching
     [ -n "$mirror_main" ] ||
         fail "debian:$RELEASE-slim cannot be pulled (${why:-no answer in $REGISTRY_PATIENCE s}) and no Debian mirror is known here to make it from; give the engine a registry, or set CHATIRE_DEBIAN_MIRROR."
     if ! command -v mmdebstrap >/dev/null; then

@@ -33,11 +33,13 @@ source "$here/steps/secrets.sh"
 source "$here/steps/images.sh"
 # shellcheck source=stack.sh
 source "$here/steps/stack.sh"
+# shellcheck source=scale.sh
+source "$here/steps/scale.sh"
 # shellcheck source=delivery.sh
 source "$here/steps/delivery.sh"
 
-# One command at a time: two that build and start the same things would undo each other.
+# One command at a time on one stack: two would undo each other. After read_settings.
 one_at_a_time() {
-    exec 8>"$state/lock"
-    flock -n 8 || fail "another make command is at work on this stack (it holds compose/.state/lock); wait for it to end, then run this again."
+    exec 8>"$CHATIRE_STATE/lock"
+    flock -n 8 || fail "another make command is at work on '$CHATIRE_PROJECT' (it holds $CHATIRE_STATE/lock); wait for it to end, then run this again."
 }

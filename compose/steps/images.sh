@@ -42,6 +42,9 @@ images_are_there() {
 ensure_images() {
     local name fingerprint built=() unchanged=() pids=() i
     begin Images
+    # Another stack of this checkout may be building them just now.
+    exec 7>"$state/images.lock"
+    flock 7
     for name in "$@"; do
         fingerprint=$(image_fingerprint "$name")
         if [ "$(image_label "$name")" = "$fingerprint" ]; then
@@ -57,6 +60,7 @@ ensure_images() {
     for i in "${!pids[@]}"; do
         wait "${pids[$i]}" || build_failed "${built[$i]}" "${pids[@]}"
     done
+    exec 7>&-
     end "${built:+built ${built[*]}}${built:+${unchanged:+; }}${unchanged:+${unchanged[*]} unchanged}"
 }
 
@@ -66,10 +70,10 @@ build_image() {
     tools) target=(--target tools) ;;
     browser) folder=tools target=(--target browser) ;;
     esac
-    # Descriptor 8 is this command's lock.
+    # Descriptors 7 and 8 are locks.
     DOCKER_BUILDKIT=1 docker build --progress plain -f "$here/$folder/Dockerfile" "${target[@]}" \
         -t "chatire/$name:local" --build-arg "BASE=$BASE" --label "chatire.inputs=$fingerprint" \
-        "${fetch_arguments[@]}" "$root" >"$logs/build-$name.log" 2>&1 8>&-
+        "${fetch_arguments[@]}" "$root" >"$logs/build-$name.log" 2>&1 7>&- 8>&-
 }
 
 build_failed() {

@@ -9,7 +9,7 @@ compose_overlays=()
 # containers SERVICE: ids of its containers, by their number, running ones only.
 containers() {
     docker ps --no-trunc --filter "label=com.docker.compose.project=$CHATIRE_PROJECT" --filter "label=com.docker.compose.service=$1" \
-        --format '{{.Label "com.docker.compose.container-number"}} {{.ID}}' | sort -n | cut -d ' ' -f 2
+        --filter label=com.docker.compose.oneoff=False --format '{{.Label "com.docker.compose.container-number"}} {{.ID}}' | sort -n | cut -d ' ' -f 2
 }
 
 container_of() { containers "$1" | head -n 1; }
@@ -18,26 +18,28 @@ stack_runs() {
     [ "${engine_plan:-use}" = use ] && [ -n "$(container_of nginx)" ] && [ -n "$(container_of postgres)" ]
 }
 
-# Whether every container runs, is healthy, and is what the settings and images say now.
+# Whether every container is what the settings and images say now, and as it should be: the
+# services healthy, the one-shots done.
 stack_is_current() {
     local service wanted found hashes ids
     hashes=$(compose config --hash '*')
-    for service in postgres http ws nginx; do
-        case $service in
-        http) wanted=$CHATIRE_HTTP_REPLICAS ;;
-        ws) wanted=$CHATIRE_WS_REPLICAS ;;
-        *) wanted=1 ;;
-        esac
-        mapfile -t ids < <(containers "$service")
+    for service in postgres migrate http ws nginx-config nginx; do
+        wanted=1
+        case $service in http | ws) wanted=$(wanted_replicas "$service") ;; esac
+        mapfile -t ids < <(docker ps -aq --filter "label=com.docker.compose.project=$CHATIRE_PROJECT" --filter "label=com.docker.compose.service=$service" --filter label=com.docker.compose.oneoff=False)
         [ "${#ids[@]}" -eq "$wanted" ] || return 1
-        wanted="healthy $(sed -n "s/^$service //p" <<<"$hashes") $(docker image inspect --format '{{.Id}}' "$(image_of "$service")")"
-        found=$(docker inspect --format '{{.State.Health.Status}} {{index .Config.Labels "com.docker.compose.config-hash"}} {{.Image}}' "${ids[@]}" | sort -u)
+        wanted="$(sed -n "s/^$service //p" <<<"$hashes") $(docker image inspect --format '{{.Id}}' "$(image_of "$service")")"
+        case $service in
+        migrate | nginx-config) wanted="exited 0 $wanted" ;;
+        *) wanted="running healthy $wanted" ;;
+        esac
+        found=$(docker inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.ExitCode}}{{end}} {{index .Config.Labels "com.docker.compose.config-hash"}} {{.Image}}' "${ids[@]}" | sort -u)
         [ "$found" = "$wanted" ] || return 1
     done
 }
 
 image_of() {
-    case $1 in http | ws) echo chatire/app:local ;; *) echo "chatire/$1:local" ;; esac
+    case $1 in postgres | nginx) echo "chatire/$1:local" ;; *) echo chatire/app:local ;; esac
 }
 
 start_stack() {
@@ -50,6 +52,7 @@ start_stack() {
     nginx_before=$(container_of nginx)
     [ -z "$nginx_before" ] || conf_before=$(loaded_conf "$nginx_before")
     note 'starting postgres, migrate, http and ws, nginx'
+    [ -z "$nginx_before" ] || retire_surplus
     compose up -d --wait --wait-timeout "$START_SECONDS" --remove-orphans >"$logs/up.log" 2>&1 8>&- || start_failed
     nginx_after=$(container_of nginx)
     if [ "$nginx_before" = "$nginx_after" ] && [ "$conf_before" != "$(loaded_conf "$nginx_after")" ]; then
@@ -75,15 +78,6 @@ start_failed() {
         done
     done
     fail "the services could not be started: $(grep -v '^ Container' "$logs/up.log" | tail -n 1); the whole output is in $logs/up.log."
-}
-
-# nginx with a new configuration; workers with open tunnels live on until those are closed.
-reload_nginx() {
-    local nginx said
-    nginx=$(container_of nginx)
-    said=$(docker exec "$nginx" nginx -c /var/lib/chatire/nginx/nginx.conf -t 2>&1) ||
-        fail "nginx refuses its new configuration and keeps the old one: $(grep -m 1 emerg <<<"$said")"
-    docker exec "$nginx" nginx -c /var/lib/chatire/nginx/nginx.conf -s reload 2>/dev/null
 }
 
 # For commands that work on a running stack.
