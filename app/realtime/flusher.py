@@ -32,6 +32,8 @@ BATCH = 2_000
 # An idle flusher thread gives its connection back to the database.
 IDLE_SECONDS = 300.0
 CLOSE_SECONDS = 2.0
+# The database is away: the same batch may go through later.
+RETRIED = (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError)
 
 HINT_SQL = "SELECT pg_notify(%s, p) FROM unnest(%s::text[]) p"
 
@@ -106,7 +108,7 @@ class HintThread:
                     connection = psycopg.connect(**connection_params(name), autocommit=True)
                 connection.execute(HINT_SQL, (hints.CHANNEL, hints.pack(batch)))
                 batch, attempt = [], 0
-            except psycopg.Error as error:
+            except RETRIED as error:
                 attempt += 1
                 if attempt == 1:
                     logger.warning("hints wait, the database is away: %s", type(error).__name__)
@@ -115,6 +117,9 @@ class HintThread:
                     connection = None
                 if self._stopping.wait(backoff(attempt)):
                     break
+            except Exception:
+                logger.exception("%d hints dropped", len(batch))
+                batch = []
         if connection is not None:
             connection.close()
 
@@ -133,20 +138,13 @@ class HintThread:
 class AsyncFlusher(Generic[T]):
     """The same for an event loop: a task that calls `send` with everything that waits.
 
-    The task lives only while something waits. A batch whose `send` fails is tried again with
-    back-off, unless `retry` is false: then it is dropped and the next one goes out.
+    The task lives only while something waits. A batch that fails because the database is away is
+    tried again, with back-off; one that fails for a reason of its own is dropped.
     """
 
-    def __init__(
-        self,
-        name: str,
-        send: Callable[[list[T]], Awaitable[None]],
-        *,
-        retry: bool = True,
-    ) -> None:
+    def __init__(self, name: str, send: Callable[[list[T]], Awaitable[None]]) -> None:
         self._name = name
         self._send = send
-        self._retry = retry
         self._backlog: Backlog[T] = Backlog()
         self._task: asyncio.Task[None] | None = None
 
@@ -173,13 +171,14 @@ class AsyncFlusher(Generic[T]):
                 try:
                     await self._send(batch)
                     batch, attempt = [], 0
-                except (psycopg.Error, OSError, TimeoutError) as error:
+                except RETRIED as error:
                     attempt += 1
                     if attempt == 1:
                         logger.warning("%s wait: %s", self._name, type(error).__name__)
-                    if not self._retry:
-                        batch = []
                     await asyncio.sleep(backoff(attempt))
+                except Exception:
+                    logger.exception("%d %s dropped", len(batch), self._name)
+                    batch = []
 
 
 hint_thread = HintThread()
