@@ -13,3 +13,6 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Nothing was collected: the finders' files are served.
+WHITENOISE_AUTOREFRESH = True
+WHITENOISE_USE_FINDERS = True

@@ -1,0 +1,226 @@
+"""Posting a message over HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from realtime.conninfo import connection_params
+from realtime.flusher import hint_thread
+
+from chat import actions
+from chat.drafts import Draft
+from chat.models import Chat, Message
+from tests.people import Person, make_chat, say
+
+
+@pytest.fixture
+def uri(alice: Person, bob: Person) -> str:
+    return make_chat(alice, bob)
+
+
+def post(person: Person, uri: str, **body: Any) -> Any:
+    return person.post(f"/api/chats/{uri}/messages/", body)
+
+
+def test_the_answer_says_everything_about_the_message(bob: Person, uri: str) -> None:
+    client_id = str(uuid.uuid4())
+    answer = post(bob, uri, message="  hello  ", client_id=client_id)
+    assert answer.status_code == 201
+    body = answer.json()
+    stored = Message.objects.get()
+    assert body == {
+        "status": "SUCCESS",
+        "uri": uri,
+        "message": "  hello  ",
+        "user": {"id": bob.id, "username": "bob", "first_name": "", "last_name": ""},
+        "id": stored.pk,
+        "seq": 1,
+        "client_id": client_id,
+        "create_date": body["create_date"],
+    }
+    assert body["create_date"].endswith("Z")
+    assert datetime.fromisoformat(body["create_date"]) == stored.create_date
+
+
+def test_a_message_costs_one_query_for_the_session_and_one_statement(bob: Person, uri: str) -> None:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert post(bob, uri, message="hi").status_code == 201
+    assert len(queries) == 2, queries.captured_queries
+    assert "accounts_session" in queries[0]["sql"]
+    assert "INSERT INTO chat_message" in queries[1]["sql"]
+
+
+def test_a_repeat_is_answered_with_the_first_and_uses_up_no_seq(bob: Person, uri: str) -> None:
+    client_id = str(uuid.uuid4())
+    first = post(bob, uri, message="hello", client_id=client_id)
+    again = post(bob, uri, message="changed", client_id=client_id.upper())
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    assert Message.objects.count() == 1
+    assert post(bob, uri, message="next").json()["seq"] == 2
+
+
+def test_a_client_id_belongs_to_one_user_in_one_chat(alice: Person, bob: Person, uri: str) -> None:
+    client_id = str(uuid.uuid4())
+    other = make_chat(bob)
+    answers = [
+        post(bob, uri, message="a", client_id=client_id),
+        post(alice, uri, message="b", client_id=client_id),
+        post(bob, other, message="c", client_id=client_id),
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+
+
+def test_without_a_client_id_the_same_text_is_another_message(bob: Person, uri: str) -> None:
+    assert post(bob, uri, message="hi").json()["client_id"] is None
+    assert post(bob, uri, message="hi", client_id=None).json()["seq"] == 2
+
+
+def test_a_client_id_is_answered_in_canonical_form(bob: Person, uri: str) -> None:
+    client_id = uuid.uuid4()
+    answer = post(bob, uri, message="hi", client_id=client_id.hex.upper())
+    assert answer.json()["client_id"] == str(client_id)
+
+
+def test_someone_removed_gets_no_answer_to_an_old_client_id(
+    alice: Person, bob: Person, uri: str
+) -> None:
+    client_id = str(uuid.uuid4())
+    assert post(bob, uri, message="hi", client_id=client_id).status_code == 201
+    alice.delete(f"/api/chats/{uri}/members/bob/")
+    assert post(bob, uri, message="hi", client_id=client_id).status_code == 403
+
+
+def test_form_data_is_as_good_as_json(bob: Person, uri: str) -> None:
+    path = f"/api/chats/{uri}/messages/"
+    form = bob.post(
+        path, "message=a%20b&client_id=", content_type="application/x-www-form-urlencoded"
+    )
+    assert (form.status_code, form.json()["message"]) == (201, "a b")
+    parts = bob.client.post(path, {"message": "c"}, headers={"Authorization": f"JWT {bob.access}"})
+    assert (parts.status_code, parts.json()["message"]) == (201, "c")
+
+
+def test_a_file_is_no_message(bob: Person, uri: str) -> None:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    parts = bob.client.post(
+        f"/api/chats/{uri}/messages/",
+        {"message": SimpleUploadedFile("a.txt", b"hello")},
+        headers={"Authorization": f"JWT {bob.access}"},
+    )
+    assert parts.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 2000, "\U0001f600" * 2000, "\u202eabc", "a\nb", "\ufeff.", "<script>"]
+)
+def test_all_other_text_is_taken_as_it_is(bob: Person, uri: str, text: str) -> None:
+    assert post(bob, uri, message=text).json()["message"] == text
+    assert Message.objects.get().text == text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"message": ""}',
+        '{"message": " \\t\\n\\u00a0\\u3000"}',
+        '{"message": null}',
+        '{"message": 5}',
+        '{"message": true}',
+        '{"message": ["hi"]}',
+        '{"message": {"a": "b"}}',
+        '{"message": "a\\u0000b"}',
+        '{"message": "\\ud800"}',
+        '{"message": "\\udc00\\ud800"}',
+        '{"message": "' + "x" * 2001 + '"}',
+        '{"text": "hi"}',
+        "{}",
+        '"hi"',
+        '["hi"]',
+        "null",
+        "5",
+        '{"message": "hi", "client_id": "nonsense"}',
+        '{"message": "hi", "client_id": 5}',
+        '{"message": "hi", "client_id": ""}',
+        '{"message": "hi", "client_id": "{12345678-1234-1234-1234-123456789abc}"}',
+        '{"message": "hi", "client_id": "12345678-1234-1234-1234-123456789ab\\u0000"}',
+    ],
+)
+def test_what_is_no_message_is_refused_and_nothing_is_stored(
+    bob: Person, uri: str, body: str
+) -> None:
+    answer = bob.post(f"/api/chats/{uri}/messages/", body)
+    assert answer.status_code == 400, answer.content
+    assert Message.objects.count() == 0
+    assert Chat.objects.get().last_seq == 0
+
+
+def test_a_surrogate_pair_in_escapes_is_one_character(bob: Person, uri: str) -> None:
+    answer = bob.post(f"/api/chats/{uri}/messages/", '{"message": "\\ud83d\\ude00"}')
+    assert answer.json()["message"] == "\U0001f600"
+
+
+def test_unknown_fields_are_ignored(bob: Person, uri: str) -> None:
+    answer = post(bob, uri, message="hi", seq=99, user="alice", type="x")
+    assert (answer.status_code, answer.json()["seq"]) == (201, 1)
+    assert answer.json()["user"]["username"] == "bob"
+
+
+def test_the_chat_moves_up_when_someone_speaks(bob: Person, uri: str) -> None:
+    other = make_chat(bob)
+    assert [e["uri"] for e in bob.get("/api/chats/").json()["results"]] == [other, uri]
+    say(bob, uri, "hi")
+    assert [e["uri"] for e in bob.get("/api/chats/").json()["results"]] == [uri, other]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestHints:
+    """The hint goes out behind the commit, and only then."""
+
+    def listen(self) -> psycopg.Connection[Any]:
+        listener = psycopg.connect(**connection_params("test-listener"), autocommit=True)
+        listener.execute("LISTEN chatire_hints")
+        return listener
+
+    def test_a_stored_message_is_hinted_at_once(self, bob: Person, uri: str) -> None:
+        with self.listen() as listener:
+            row = post(bob, uri, message="hi").json()
+            (heard,) = listener.notifies(timeout=5, stop_after=1)
+        chat_id, seq, frame = heard.payload.split(" ", 2)
+        assert (int(chat_id), int(seq)) == (Chat.objects.get().pk, 1)
+        assert f'"id":{row["id"]}' in frame
+
+    def test_a_repeat_is_hinted_at_no_more(self, bob: Person, uri: str) -> None:
+        client_id = str(uuid.uuid4())
+        with self.listen() as listener:
+            post(bob, uri, message="hi", client_id=client_id)
+            post(bob, uri, message="hi", client_id=client_id)
+            hint_thread.close()
+            # Everything the flusher had is sent; the mark comes behind it.
+            with connection.cursor() as cursor:
+                cursor.execute("NOTIFY chatire_hints, 'mark'")
+            heard = [n.payload for n in listener.notifies(timeout=5, stop_after=2)]
+        assert [payload.split(" ")[0] for payload in heard] == [str(Chat.objects.get().pk), "mark"]
+
+    def test_what_is_rolled_back_is_told_to_nobody(self, bob: Person, uri: str) -> None:
+        assert bob.user is not None
+        with self.listen() as listener:
+            with transaction.atomic():
+                posted = actions.post_message(uri, bob.user, Draft("never", None))
+                assert posted.created
+                transaction.set_rollback(True)
+            hint_thread.close()
+            with connection.cursor() as cursor:
+                cursor.execute("NOTIFY chatire_hints, 'mark'")
+            heard = [n.payload for n in listener.notifies(timeout=5, stop_after=1)]
+        assert heard == ["mark"]
+        assert Message.objects.count() == 0
