@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -59,7 +59,7 @@ class Socket:
         Raises websockets.exceptions.InvalidStatus where the handshake is refused.
         """
         by_subprotocol = token is not None and not first_frame
-        self.connection = connect(
+        opening = connect(
             url,
             subprotocols=[Subprotocol("chatire"), Subprotocol(f"jwt.{token}")]
             if by_subprotocol
@@ -71,6 +71,8 @@ class Socket:
             close_timeout=2,
             max_size=2**22,
         )
+        self._open = ExitStack()
+        self.connection = self._open.enter_context(opening)
         self.frames: list[Frame] = []
         if token is not None and first_frame:
             self.send({"type": "auth", "token": token})
@@ -129,7 +131,7 @@ class Socket:
         return [frame for frame in self.frames if frame.get("type") == kind]
 
     def close(self) -> None:
-        self.connection.close()
+        self._open.close()
 
     def __enter__(self) -> Socket:
         return self

@@ -12,8 +12,8 @@ from target import Node, Target
 def workers(target: Target) -> dict[Node, str]:
     """The name of the worker that each ws node is.
 
-    A worker tells its name with its readiness; that it is also the name of a connection that
-    listens is asserted, so that a node cannot pass for another.
+    A worker tells its name with its readiness: its channel, `worker.<layer>!<random>`. That a
+    connection of that layer listens is asserted, so that a node cannot pass for another.
     """
     names = {node: str(node.get("/readyz").json()["worker"]) for node in target.nodes("ws")}
     listening = {
@@ -23,7 +23,8 @@ def workers(target: Target) -> dict[Node, str]:
             " WHERE application_name LIKE 'chatire-listen:ws:%'"
         )
     }
-    assert set(names.values()) == listening, f"{names} but {listening} listen"
+    told = {name.split("!")[0].rsplit(".", 1)[1] for name in names.values()}
+    assert told == listening, f"{names} but {listening} listen"
     return names
 
 
