@@ -16,9 +16,9 @@ import secrets
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import contextmanager
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -87,20 +87,21 @@ class Client:
         self.call("POST", "/auth/users/", 201, credentials)
         self.token = self.call("POST", "/auth/jwt/create/", 200, credentials)["access"]
 
-    def listen(self, uri: str) -> ClientConnection:
-        """A socket in the chat that is live: its `ready` has come."""
+    @contextmanager
+    def listen(self, uri: str) -> Iterator[ClientConnection]:
+        """A socket in the chat that is live: its `ready` has come. Raises NotDelivered."""
         path = f"/ws/chats/{uri}/"
         try:
-            socket = connect(
+            with connect(
                 f"ws{self.url.removeprefix('http')}{path}",
                 subprotocols=[Subprotocol("chatire"), Subprotocol(f"jwt.{self.token}")],
                 proxy=None,
                 open_timeout=PATIENCE_SECONDS,
-            )
+            ) as socket:
+                receive(socket, "ready")
+                yield socket
         except (OSError, WebSocketException) as error:
-            raise NotDelivered(f"WebSocket {path}: not opened ({error})") from error
-        receive(socket, "ready")
-        return socket
+            raise NotDelivered(f"WebSocket {path}: not opened or broken ({error})") from error
 
 
 def receive(socket: ClientConnection, kind: str, **fields: object) -> Answer:
@@ -142,7 +143,7 @@ def check(url: str, prefix: str) -> list[float]:
             signed_up.result()
     uri = poster.call("POST", "/api/chats/", 201)["uri"]
     reader.call("PATCH", f"/api/chats/{uri}/", 200, {"username": reader.username})
-    with closing(reader.listen(uri)) as socket:
+    with reader.listen(uri) as socket:
         return [deliver(poster, socket, uri, f"delivery check {n}") for n in range(MESSAGES)]
 
 

@@ -69,10 +69,10 @@ read_settings() {
     number CHATIRE_DRAIN_SECONDS 20 1 3600
     setting CHATIRE_HTTPS 0 '0|1' '0 or 1'
     setting CHATIRE_LOG_LEVEL INFO 'DEBUG|INFO|WARNING|ERROR' 'DEBUG, INFO, WARNING or ERROR'
-    memory CHATIRE_HTTP_MEMORY 384m
-    memory CHATIRE_WS_MEMORY 1g
-    memory CHATIRE_POSTGRES_MEMORY 1g
-    memory CHATIRE_NGINX_MEMORY 256m
+    memory CHATIRE_MEMORY_HTTP 384m
+    memory CHATIRE_MEMORY_WS 1g
+    memory CHATIRE_MEMORY_POSTGRES 1g
+    memory CHATIRE_MEMORY_NGINX 256m
     setting CHATIRE_EXTRA_HOSTS '' '([A-Za-z0-9.-]+(,[A-Za-z0-9.-]+)*)?' 'host names separated by commas'
     for name in CHATIRE_EXTRA_ORIGINS CHATIRE_CORS_ORIGINS; do
         setting "$name" '' "(($origin)(,($origin))*)?" 'origins such as https://chat.example.org, separated by commas'
@@ -89,8 +89,7 @@ read_settings() {
     # What make keeps of this project, and nginx's settings for its generator.
     export CHATIRE_STATE=$state/$CHATIRE_PROJECT
     mkdir -p "$CHATIRE_STATE"
-    # The container's memory is compose's; the generator refuses a variable it does not know.
-    env | LC_ALL=C grep '^CHATIRE_NGINX_' | grep -v '^CHATIRE_NGINX_MEMORY=' | LC_ALL=C sort >"$CHATIRE_STATE/nginx.env" || :
+    env | LC_ALL=C grep '^CHATIRE_NGINX_' | LC_ALL=C sort >"$CHATIRE_STATE/nginx.env" || :
     # A bind to every address is reached by this machine's own.
     local host=$CHATIRE_BIND_ADDRESS
     case $host in 127.0.0.1 | 0.0.0.0) host=localhost ;; esac

@@ -71,10 +71,10 @@ start_failed() {
         for id in $(docker ps -aq --filter "label=com.docker.compose.project=$CHATIRE_PROJECT" --filter "label=com.docker.compose.service=$service"); do
             state=$(docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$id")
             case $state in
-            'exited 0 '* | 'running 0 ' | 'running 0 healthy' | created*) continue ;;
+            'exited 0 '* | 'running 0 ' | *' healthy' | created*) continue ;;
             esac
             docker logs --tail 20 "$id" >&2 || :
-            fail "$service did not come up (${state% }); its log ends as above, and make logs shows the rest. Mend the cause and run make up again."
+            fail "$service did not come up ($state); its log ends as above, and make logs shows the rest. Mend the cause and run make up again."
         done
     done
     fail "the services could not be started: $(grep -v '^ Container' "$logs/up.log" | tail -n 1); the whole output is in $logs/up.log."
