@@ -145,6 +145,8 @@ def token_page(description: Description) -> Block:
 def _page_head(description: Description, kind: str) -> Iterator[Node]:
     yield directive("internal")
     yield directive("default_type", kind)
+    # Or the refusal of a body in pieces is refused here once more, and nginx's own page is shown.
+    yield directive("client_max_body_size", 0)
     yield from security_headers(description, DATA_POLICY)
     yield directive("add_header", "Retry-After", "$retry_after", "always")
 
