@@ -6,6 +6,9 @@ import { defineConfig } from 'vitest/config'
 /** Where `npm run dev` finds the server: the stack that `make up` starts, unless told otherwise. */
 const backend = process.env.CHATIRE_BACKEND ?? 'http://127.0.0.1:8080'
 
+/** The same for sockets, where the two tiers run by themselves without nginx before them. */
+const socketBackend = process.env.CHATIRE_WS_BACKEND ?? backend
+
 /**
  * The proxied requests must come from the backend's own origin, or its Origin checks refuse them:
  * in development the browser's origin is Vite's.
@@ -32,7 +35,7 @@ export default defineConfig({
     proxy: {
       '/api/': proxied,
       '/auth/': proxied,
-      '/ws/': { ...proxied, ws: true },
+      '/ws/': { ...proxied, target: socketBackend, ws: true },
     },
   },
   test: {

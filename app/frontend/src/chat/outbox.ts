@@ -47,7 +47,7 @@ export class Outbox {
     const entry: Entry = {
       clientId: newClientId(),
       text,
-      created: new Date().toISOString(),
+      created: this.nextTime(),
       state: 'sending',
       reason: '',
       refused: false,
@@ -78,6 +78,12 @@ export class Outbox {
     const index = this.entries.findIndex((entry) => entry.clientId === clientId)
     if (index >= 0) this.entries.splice(index, 1)
     removeItem(`${this.key}:${clientId}`)
+  }
+
+  /** Now, but later than the last one: storage keeps no order, the times must. */
+  private nextTime(): string {
+    const last = Date.parse(this.entries.at(-1)?.created ?? '') || 0
+    return new Date(Math.max(Date.now(), last + 1)).toISOString()
   }
 
   private change(clientId: string, changes: Partial<Entry>): void {
