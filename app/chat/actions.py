@@ -234,6 +234,8 @@ def _members_changed(chat_id: int, user_id: int, change: str) -> None:
 
 
 def _parameters(uri: str, user: PublicUser, draft: Draft) -> dict[str, Any]:
+    if not permissions.URI_PATTERN.fullmatch(uri):
+        raise permissions.NoSuchChat(permissions.NoSuchChat.detail)
     return {
         "uri": uri,
         "user_id": user.id,

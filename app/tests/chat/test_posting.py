@@ -10,12 +10,12 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from realtime.conninfo import connection_params
-from realtime.flusher import hint_thread
 
 from chat import actions
 from chat.drafts import Draft
 from chat.models import Chat, Message
+from realtime.conninfo import connection_params
+from realtime.flusher import hint_thread
 from tests.people import Person, make_chat, say
 
 
