@@ -35,6 +35,8 @@ source "$here/steps/images.sh"
 source "$here/steps/stack.sh"
 # shellcheck source=scale.sh
 source "$here/steps/scale.sh"
+# shellcheck source=tools.sh
+source "$here/steps/tools.sh"
 # shellcheck source=delivery.sh
 source "$here/steps/delivery.sh"
 

@@ -82,6 +82,8 @@ start_failed() {
 
 # For commands that work on a running stack.
 require_stack() {
-    [ -n "$(container_of nginx)" ] && [ -n "$(container_of http)" ] && [ -n "$(container_of postgres)" ] ||
-        fail "'$CHATIRE_PROJECT' is not running; make up starts it."
+    local service
+    for service in nginx http postgres; do
+        [ -n "$(container_of "$service")" ] || fail "$service of '$CHATIRE_PROJECT' is not running; make up starts it."
+    done
 }

@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# The suites of `make test`, fast ones first.
+
+# Style, types, shell, Dockerfiles, nginx's configuration.
+lint() { tools -- compose/tools/lint; }
+
+# nginxgen: golden files, and a real nginx on loopback.
+nginxgen_tests() {
+    tools --network none --env "PATH=/opt/nginxgen/bin:/usr/sbin:/usr/bin:/sbin:/bin" --workdir "$root/deploy/nginx" \
+        -- python -m pytest -q -p no:cacheprovider
+}
+
+# The application, against a throw-away PostgreSQL of the kit's own image. Both share one network
+# that reaches nothing else.
+app_tests() {
+    local database="chatire-unit-$$" status=0 deadline=$((SECONDS + START_SECONDS))
+    cleanup_add "docker rm --force $database"
+    docker run --detach --rm --name "$database" --network none --tmpfs /var/lib/postgresql:uid=10010,gid=10010,mode=0700 \
+        --tmpfs /run/postgresql:uid=10010,gid=10010 --shm-size 256m \
+        --volume "$here/tools/pg_hba.conf:/etc/chatire/open_hba.conf:ro" \
+        --env CHATIRE_SECRETS_DIR=/etc/postgresql-common/unit --volume "$here/tools/unit-passwords:/etc/postgresql-common/unit:ro" \
+        chatire/postgres:local -c hba_file=/etc/chatire/open_hba.conf -c fsync=off >/dev/null 8>&-
+    until docker exec "$database" psql -Atqc 'SELECT 1' >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "PostgreSQL for the unit tests did not start: $(docker logs "$database" 2>&1 | tail -n 1)"
+        sleep 0.2
+    done
+    tools --network "container:$database" --env CHATIRE_ENV=test --env COVERAGE_FILE=/tmp/coverage --workdir "$root/app" \
+        -- python -m pytest -q -p no:cacheprovider --cov --cov-report=term:skip-covered "$@" || status=$?
+    docker rm --force "$database" >/dev/null
+    return "$status"
+}
+
+# What is to be undone however this ends, last first.
+cleanups=()
+cleanup_add() {
+    [ "${#cleanups[@]}" -gt 0 ] || trap cleanup EXIT
+    cleanups=("$1" "${cleanups[@]}")
+}
+
+cleanup() {
+    local undo
+    trap - ERR
+    set +e
+    # What this command runs in the tools' container ends with it.
+    docker ps -q --filter "label=chatire.tools=$$" | xargs -r docker kill >/dev/null 2>&1
+    for undo in "${cleanups[@]}"; do $undo >/dev/null 2>&1; done
+}
+
+# A stack of the tests' own beside whatever runs here: project, port, settings, secrets.
+start_test_stack() {
+    local scratch
+    scratch=$(mktemp -d "$state/test.XXXXXX")
+    export CHATIRE_PROJECT=chatire-test CHATIRE_PORT CHATIRE_BIND_ADDRESS=127.0.0.1
+    export CHATIRE_ENV_FILE=$scratch/env CHATIRE_SECRETS_DIR=$scratch/secrets
+    : >"$CHATIRE_ENV_FILE"
+    CHATIRE_PORT=$(free_port)
+    cleanup_add "rm -rf $scratch"
+    cleanup_add "env CONFIRM=yes $here/commands/destroy"
+    # What an interrupted run has left has secrets that are gone.
+    CONFIRM=yes "$here/commands/destroy" >/dev/null
+    "$here/commands/up" 8>&-
+}
+
+free_port() {
+    local port
+    for ((port = 18080; port < 18180; port++)); do
+        CHATIRE_PORT=$port port_is_taken || break
+    done
+    echo "$port"
+}
+
+# The stack from outside and inside.
+# shellcheck disable=SC2120 # make smoke narrows it
+infra_tests() {
+    local options
+    mapfile -t options < <(engine_options)
+    tools "${options[@]}" --env CHATIRE_PROJECT --env CHATIRE_PORT --env CHATIRE_ENV_FILE --env CHATIRE_SECRETS_DIR \
+        --env "PATH=/opt/infra/bin:/usr/sbin:/usr/bin:/sbin:/bin" --workdir "$root/tests/infra" \
+        -- python -m pytest -q -p no:cacheprovider "$@"
+}
+
+# These scripts: on machines made up, and on the tests' own stack.
+# shellcheck disable=SC2120 # options of pytest, for whoever narrows it by hand
+compose_tests() {
+    local options
+    mapfile -t options < <(engine_options)
+    tools "${options[@]}" --env CHATIRE_PROJECT --env CHATIRE_PORT --env CHATIRE_ENV_FILE --env CHATIRE_SECRETS_DIR \
+        --env "PATH=/opt/infra/bin:/usr/sbin:/usr/bin:/sbin:/bin" --workdir "$root/tests/compose" \
+        -- python -m pytest -q -p no:cacheprovider "$@"
+}

@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# The tools' container: tests and lint run in it, on this checkout at the same path, as this user.
+
+# tools [docker-run option…] -- command…
+tools() {
+    local options=() tty=()
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    if [ -t 0 ] && [ -t 1 ]; then tty=(--interactive --tty); fi
+    docker run --rm --init "${tty[@]}" --user "$(id -u):$(id -g)" --volume "$root:$root" --workdir "$root" \
+        --tmpfs /tmp:mode=1777,exec --label "chatire.tools=$$" "${options[@]}" chatire/tools:local "$@" 8>&-
+}
+
+# The options for tests that drive the engine and talk to published ports as a user would.
+engine_options() {
+    local socket=/var/run/docker.sock
+    case ${DOCKER_HOST:-} in unix://*) socket=${DOCKER_HOST#unix://} ;; esac
+    printf '%s\n' --network host --volume "$socket:/var/run/docker.sock" --group-add "$(stat -Lc %g "$socket")"
+}
+
+# timed NAME command…: runs one part of the tests under its name, and says how long it took.
+timed() {
+    local name=$1 started=$SECONDS
+    shift
+    say "${bold}== $name${plain}"
+    "$@" || fail "$name failed after $((SECONDS - started)) s; its output above says what."
+    say "${dim}== $name: $((SECONDS - started)) s${plain}"
+}
