@@ -29,8 +29,8 @@ HANDSHAKES_A_SECOND = 150
 POSTS_A_SECOND = 20
 # Sockets that are being opened or closed at the same time in the churn.
 AT_ONCE = 4
-# After a close the worker still flushes presence; what is not gone by then is left behind.
-SETTLE_SECONDS = 45
+# A layer message lives for a minute and then waits for the janitor; what is there later stays.
+SETTLE_SECONDS = 150
 
 LEFT_BEHIND = {
     "layer messages": "SELECT count(*) FROM channels_postgres_message",

@@ -129,10 +129,21 @@ class Container(Node):
         return fresh["State"]["StartedAt"], fresh["RestartCount"]
 
     def restart(self) -> CommandResult:
-        return local().run("docker restart --time %s %s", str(STOP_SECONDS), self.identity)
+        return self._engine("restart --time %s %s", str(STOP_SECONDS), self.identity)
+
+    def stop(self) -> CommandResult:
+        return self._engine("stop --time %s %s", str(STOP_SECONDS), self.identity)
+
+    def start(self) -> CommandResult:
+        return self._engine("start %s", self.identity)
+
+    def _engine(self, command: str, *arguments: str) -> CommandResult:
+        self.__dict__.pop("main_pid", None)  # another one, from now on
+        return local().run(f"docker {command}", *arguments)
 
     @property
     def address(self) -> str:
+        # Asked anew: a container that restarted may have got another one.
         networks = inspect(self.identity)["NetworkSettings"]["Networks"].values()
         return str(next(network["IPAddress"] for network in networks if network["IPAddress"]))
 
@@ -176,28 +187,34 @@ class Compose(Target):
     def __init__(self, project: str, url: str) -> None:
         self.project = project
         self.place = f"the Compose project {project}"
+        self._known: dict[str, Container] = {}
         self.url = url
 
     def nodes(self, role: str | None = None) -> list[Node]:
         return list(self.containers(role))
 
     def containers(self, role: str | None = None) -> list[Container]:
-        found: list[Container] = []
-        for service in ROLES if role is None else (role,):
-            identities = docker(
-                "ps",
-                "--quiet",
-                "--no-trunc",
-                f"--filter=label=com.docker.compose.project={self.project}",
-                f"--filter=label=com.docker.compose.service={service}",
-                "--filter=label=com.docker.compose.oneoff=False",
-            ).stdout.split()
-            containers = [Container(service, each, inspect(each)) for each in identities]
-            found += sorted(containers, key=lambda container: container.name)
-        return found
+        listed = docker(
+            "ps",
+            "--no-trunc",
+            f"--filter=label=com.docker.compose.project={self.project}",
+            "--filter=label=com.docker.compose.oneoff=False",
+            '--format={{.Label "com.docker.compose.service"}} {{.ID}}',
+        )
+        found = []
+        for service, identity in map(str.split, listed.stdout.splitlines()):
+            if service in (ROLES if role is None else (role,)):
+                if identity not in self._known:
+                    self._known[identity] = Container(service, identity, inspect(identity))
+                found.append(self._known[identity])
+        return sorted(found, key=lambda each: (ROLES.index(each.role), each.name))
+
+    @cached_property
+    def _postgres(self) -> Container:
+        return self.containers("postgres")[0]
 
     def psql(self, sql: str) -> CommandResult:
-        return self.nodes("postgres")[0].run("psql -Atc %s", sql)
+        return self._postgres.run("psql -Atc %s", sql)
 
     def manage(self, *arguments: str) -> CommandResult:
         words = " ".join(["%s"] * len(arguments))

@@ -8,6 +8,7 @@ of targets and nodes only; `conftest.py` knows how to reach them.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ TIERS = ("http", "ws")
 # /proc/net/tcp and /proc/net/unix write the state of a socket as a number.
 _TCP_LISTEN = "0A"
 _UNIX_ACCEPTS = 0x10000
+_TCP_LINE = re.compile(r"\s*\d+: [0-9A-F]+:[0-9A-F]{4} ")
+_UNIX_LINE = re.compile(r"[0-9a-f]+: (\S+\s+){6}\S")
 
 # One round trip tells of every process: what it runs as, what it may do, how it was started.
 _PROCESS_TABLE = r"""
@@ -200,6 +203,14 @@ class Node(ABC):
     def restart(self) -> CommandResult:
         """Stop it the way a deployment does and start it again; returns when it was started."""
 
+    @abstractmethod
+    def stop(self) -> CommandResult:
+        """Stop it the way a deployment does; returns when it ended."""
+
+    @abstractmethod
+    def start(self) -> CommandResult:
+        """Start it again after `stop`."""
+
     @property
     @abstractmethod
     def address(self) -> str:
@@ -247,16 +258,14 @@ class Node(ABC):
     def listeners(self) -> set[Listener]:
         """The sockets that really accept connections in the node's network namespace."""
         found = set()
-        proc = f"/proc/{self.main_pid}/net"
-        for family in ("tcp", "tcp6"):
-            for line in self.check(f"cat {proc}/{family} 2>/dev/null || true").splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == _TCP_LISTEN:
-                    address, port = fields[1].rsplit(":", 1)
-                    found.add(Listener("tcp", _dotted(address), str(int(port, 16))))
-        for line in self.check(f"cat {proc}/unix").splitlines()[1:]:
+        # tcp6 is missing where IPv6 is switched off.
+        files = " ".join(f"/proc/{self.main_pid}/net/{name}" for name in ("tcp", "tcp6", "unix"))
+        for line in self.check(f"cat {files} 2>/dev/null || true").splitlines():
             fields = line.split()
-            if len(fields) > 7 and int(fields[3], 16) & _UNIX_ACCEPTS:
+            if _TCP_LINE.match(line) and fields[3] == _TCP_LISTEN:
+                address, port = fields[1].rsplit(":", 1)
+                found.add(Listener("tcp", _dotted(address), str(int(port, 16))))
+            if _UNIX_LINE.match(line) and int(fields[3], 16) & _UNIX_ACCEPTS:
                 found.add(Listener("unix", "", fields[7]))
         return found
 
@@ -280,9 +289,9 @@ class Node(ABC):
         return Answer(*json.loads(printed))
 
     def reaches(self, address: str, port: int) -> bool:
-        """Whether a TCP connection from this node to an address opens within two seconds."""
+        """Whether a TCP connection from this node to an address opens within a second."""
         probe = f"exec 3<>/dev/tcp/{shlex.quote(address)}/{port}"
-        return bool(self.run("timeout 2 bash -c %s", probe).rc == 0)
+        return bool(self.run("timeout 1 bash -c %s", probe).rc == 0)
 
 
 class Target(ABC):

@@ -27,10 +27,10 @@ class Spread:
 
     uri: str
     sockets: dict[str, Socket]  # by worker
+    processes: dict[Node, str]  # the worker that a node is
 
-    def in_node(self, target: Target, node: Node) -> Socket:
-        by_name = {str(each): worker for each, worker in workers(target).items()}
-        return self.sockets[by_name[str(node)]]
+    def in_node(self, node: Node) -> Socket:
+        return self.sockets[self.processes[node]]
 
     @property
     def all(self) -> list[Socket]:
@@ -44,7 +44,8 @@ def spread(target: Target, alice: Account, bob: Account) -> Iterator[Spread]:
     """
     uri = alice.create_chat()
     bob.join(uri)
-    every = set(workers(target).values())
+    processes = workers(target)
+    every = set(processes.values())
     assert len(every) >= 2, f"one ws process only, nothing can cross: {every}"
     held: dict[str, Socket] = {}
     with ExitStack() as open_sockets:
@@ -57,7 +58,7 @@ def spread(target: Target, alice: Account, bob: Account) -> Iterator[Spread]:
             if held.keys() == every:
                 break
         assert held.keys() == every, f"sockets in {held.keys()} of {every}"
-        yield Spread(uri, held)
+        yield Spread(uri, held, processes)
 
 
 def newly_serving(target: Target, uri: str, before: set[str]) -> set[str]:
@@ -77,13 +78,9 @@ def test_a_post_over_http_arrives_in_every_ws_process(spread: Spread, alice: Acc
     assert arrived[0]["user"]["username"] == alice.username
 
 
-def test_a_frame_arrives_in_every_ws_process_its_own_included(
-    target: Target, spread: Spread, ws: Node
-) -> None:
+def test_a_frame_arrives_in_every_ws_process_its_own_included(spread: Spread, ws: Node) -> None:
     identity = new_client_id()
-    spread.in_node(target, ws).send(
-        {"type": "message", "message": f"from {ws}", "client_id": identity}
-    )
+    spread.in_node(ws).send({"type": "message", "message": f"from {ws}", "client_id": identity})
     arrived = [socket.until("message", client_id=identity) for socket in spread.all]
     assert {frame["message"] for frame in arrived} == {f"from {ws}"}
     assert len({frame["seq"] for frame in arrived}) == 1

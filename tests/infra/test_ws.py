@@ -33,11 +33,6 @@ def test_it_is_ready_because_it_hears_itself(ws: Node) -> None:
     answer.json()
 
 
-def test_its_health_check_asks_for_readiness(ws: Node) -> None:
-    """Mere life is no check: a deaf worker lives."""
-    assert "ready" in ws.health.check, ws.health
-
-
 @pytest.mark.parametrize("path", ["/ws/chats/anything/", "/ws/inbox/"])
 def test_a_request_that_is_no_upgrade_is_426(ws: Node, path: str) -> None:
     answer = ws.get(path)
