@@ -72,7 +72,7 @@ read_settings() {
     memory CHATIRE_MEMORY_HTTP 384m
     memory CHATIRE_MEMORY_WS 1g
     memory CHATIRE_MEMORY_POSTGRES 1g
-    memory CHATIRE_MEMORY_NGINX 256m
+    memory CHATIRE_MEMORY_NGINX 512m
     setting CHATIRE_EXTRA_HOSTS '' '([A-Za-z0-9.-]+(,[A-Za-z0-9.-]+)*)?' 'host names separated by commas'
     for name in CHATIRE_EXTRA_ORIGINS CHATIRE_CORS_ORIGINS; do
         setting "$name" '' "(($origin)(,($origin))*)?" 'origins such as https://chat.example.org, separated by commas'
