@@ -1,8 +1,9 @@
-"""Security headers, whole for each location.
+"""Security headers, whole for each answer.
 
-nginx drops every inherited `add_header` in a location that has one of its own, so none is
-inherited here: each location gets its complete list. The tiers' own headers of the same names are
-dropped (`hidden_from_tiers`), so that a browser meets each once.
+Each server has a complete list, the strictest, for what is no page. nginx drops every inherited
+`add_header` in a location that has one of its own, so such a location gets a complete list again.
+The tiers' own headers of the same names are dropped (`hidden_from_tiers`), so that a browser meets
+each once.
 """
 
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ _HSTS: Final = "Strict-Transport-Security"
 
 
 def security_headers(description: Description, policy: str) -> Iterator[Directive]:
-    """Every security header of a location with this content security policy."""
+    """Every security header, with this content security policy."""
     yield _header(_POLICY, policy)
     for name, value in _ALWAYS:
         yield _header(name, value)

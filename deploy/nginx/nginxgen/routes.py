@@ -36,13 +36,12 @@ def routes(description: Description) -> Iterator[Node]:
     yield from _http(description)
     yield from _page(description)
     yield Comment("Figures are for the operator, not for the public.")
-    yield block("location", "=", "/metrics", children=_nothing(description))
-    yield block("location", "/", children=_nothing(description))
+    yield block("location", "=", "/metrics", children=_nothing())
+    yield block("location", "/", children=_nothing())
 
 
 def _ws(description: Description) -> Iterator[Block]:
     children: list[Node] = [
-        *security_headers(description, DATA_POLICY),
         block("if", "($handshake", "=", "0)", children=[directive("return", 426)]),
         *quiet_errors(description),
         *limit_handshakes(description),
@@ -51,29 +50,25 @@ def _ws(description: Description) -> Iterator[Block]:
     ]
     yield block("location", "/ws/", children=children)
     # Without these, nginx would answer with a redirect in HTML.
-    yield block("location", "=", "/ws", children=_nothing_in_json(description))
-    yield block("location", "=", "/api", children=_nothing_in_json(description))
+    for slashless in ("/ws", "/api"):
+        yield block("location", "=", slashless, children=[directive("return", 404)])
 
 
 def _http(description: Description) -> Iterator[Block]:
-    calls = [*security_headers(description, DATA_POLICY), _body_limit(description)]
-    yield _tier("/api/", [*calls, *limit_calls(description)])
-    yield _tier("/auth/", [*calls, *limit_accounts(description)])
+    limits = description.limits
+    yield _tier("/api/", [_largest_body(limits.api_body_kib), *limit_calls(description)])
+    yield _tier("/auth/", [_largest_body(limits.api_body_kib), *limit_accounts(description)])
     for health in ("/healthz", "/readyz"):
-        children = [*security_headers(description, DATA_POLICY), *limit_calls(description)]
-        yield block("location", "=", health, children=[*children, _pass()])
-    kib = description.limits.admin_body_kib
+        children = [*limit_calls(description), _pass()]
+        yield block("location", "=", health, children=children)
     admin = [
         *security_headers(description, ADMIN_POLICY),
         *answer_in_html(),
-        directive("client_max_body_size", f"{kib}k"),
+        _largest_body(limits.admin_body_kib),
         *limit_admin(description),
     ]
     yield _tier("/admin/", admin)
-    yield _tier(
-        "/static/",
-        [*security_headers(description, DATA_POLICY), *answer_in_html(), directive("gzip", "on")],
-    )
+    yield _tier("/static/", [*answer_in_html(), directive("gzip", "on")])
 
 
 def _page(description: Description) -> Iterator[Node]:
@@ -124,16 +119,10 @@ def _pass() -> Directive:
     return directive("proxy_pass", _HTTP)
 
 
-def _body_limit(description: Description) -> Directive:
-    return directive("client_max_body_size", f"{description.limits.api_body_kib}k")
+def _largest_body(kib: int) -> Directive:
+    return directive("client_max_body_size", f"{kib}k")
 
 
-def _nothing(description: Description) -> Iterator[Node]:
-    yield from security_headers(description, DATA_POLICY)
+def _nothing() -> Iterator[Node]:
     yield from answer_in_html()
-    yield directive("return", 404)
-
-
-def _nothing_in_json(description: Description) -> Iterator[Node]:
-    yield from security_headers(description, DATA_POLICY)
     yield directive("return", 404)

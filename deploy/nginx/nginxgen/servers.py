@@ -71,13 +71,12 @@ def _server(
             head.append(directive("http2", "on"))
         head.append(directive("ssl_certificate", description.tls.certificate or ""))
         head.append(directive("ssl_certificate_key", description.tls.key or ""))
-    return block("server", children=[*head, *children])
+    head += [*security_headers(description, DATA_POLICY), connections(description)]
+    return block("server", children=[*head, *answer_in_json(), *children])
 
 
 def _site(description: Description) -> Iterator[Node]:
-    yield connections(description)
     yield refuse_token_in_address()
-    yield from answer_in_json()
     yield from handing_on(description)
     if not description.tls.on:
         yield from _challenges(description)
@@ -91,8 +90,6 @@ def _redirect(description: Description) -> Iterator[Node]:
     port = description.tls.public_port
     # $host is one of server_name: another one's address cannot stand in the redirect.
     target = "https://$host" + ("" if port == _HTTPS_PORT else f":{port}") + "$request_uri"
-    yield connections(description)
-    yield from answer_in_json()
     yield from _challenges(description)
     # nginx's own redirect has a body in HTML, which programs under /api/ must not meet.
     body: list[Node] = [
@@ -115,13 +112,10 @@ def _redirect(description: Description) -> Iterator[Node]:
 
 
 def _other_names(description: Description) -> Iterator[Node]:
-    yield connections(description)
-    yield from answer_in_json()
     # A certificate is asked for from a server that may not be reached under its name yet.
     yield from _challenges(description)
     children: list[Node] = [
         directive("default_type", "application/json"),
-        *security_headers(description, DATA_POLICY),
         directive("return", _MISDIRECTED.status, Quoted(_MISDIRECTED.body)),
     ]
     yield block("location", "/", children=children)
@@ -132,7 +126,6 @@ def _challenges(description: Description) -> Iterator[Block]:
     if description.acme_webroot is None:
         return
     children = [
-        *security_headers(description, DATA_POLICY),
         directive("root", description.acme_webroot),
         directive("default_type", "text/plain"),
         directive("try_files", "$uri", "=404"),

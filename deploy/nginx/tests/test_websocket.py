@@ -10,7 +10,7 @@ from sites import Opened, Site
 from tiers import HttpTier, WsTier, dead_socket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 HANDSHAKE = {
     "Upgrade": "websocket",
@@ -25,7 +25,7 @@ def socket_to(nginx: Nginx, path: str = "/ws/chats/abc/") -> ClientConnection:
     return connect(
         f"ws://127.0.0.1:{nginx.port}{path}",
         subprotocols=[Subprotocol("chatire"), Subprotocol("jwt.abc")],
-        origin="http://localhost",  # type: ignore[arg-type]
+        origin=Origin("http://localhost"),
         compression=None,
         proxy=None,
     )
