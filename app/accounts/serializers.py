@@ -15,6 +15,9 @@ from accounts.fields import NewUsernameField, PasswordField, TextField, Username
 class AccountSerializer(serializers.ModelSerializer[User]):
     """A user as they see themself; nobody else is shown the address."""
 
+    # Not an EmailField: it is empty where none was given.
+    email = serializers.CharField(read_only=True)
+
     class Meta:
         model = User
         fields = ["id", "username", "email"]

@@ -2,11 +2,13 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 from chatire import env
+from ops.requests import UTF8Handler
 
 os.environ.setdefault("CHATIRE_TIER", "http")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", env.settings_module())
 
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+application = UTF8Handler()

@@ -21,8 +21,8 @@ View = Callable[[HttpRequest], HttpResponseBase]
 MAX_BODY_BYTES = 64 * 1024
 
 
-def request_bounds(get_response: View) -> View:
-    """Refuses large bodies with 413, and keeps a client from choosing a Python codec."""
+def body_limit(get_response: View) -> View:
+    """Refuses a body that is larger than any this application has a use for."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         if _content_length(request) > MAX_BODY_BYTES:
@@ -31,9 +31,6 @@ def request_bounds(get_response: View) -> View:
                 f"A body may have at most {MAX_BODY_BYTES} bytes.",
                 "request_too_large",
             )
-        if request.encoding is not None:
-            # `charset=rot13` and the like would raise far inside; forms are UTF-8 by now.
-            request.encoding = "utf-8"
         return get_response(request)
 
     return middleware

@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, prefix: str, **options: Any) -> None:
         if len(prefix) < MIN_PREFIX_LENGTH:
             raise CommandError(
-                f"--prefix {prefix!r} is too short; expected {MIN_PREFIX_LENGTH} characters or more."
+                f"--prefix {prefix!r} is too short; expected {MIN_PREFIX_LENGTH} characters."
             )
         users = User.objects.filter(username__startswith=prefix)
         staff = users.filter(is_staff=True).values_list("username", flat=True)
