@@ -126,13 +126,22 @@ class Inbox:
     # -- what happens -------------------------------------------------------------------------
 
     def hear(self, chat_id: int, seq: int) -> None:
-        """Take a hint."""
+        """Take a hint.
+
+        One that is no news to the table's `last_seq` may still be news to a client that has
+        fetched its list just before.
+        """
         for recorder in self._recorders:
             recorder.add(chat_id)
         users = self._watchers.get(chat_id)
-        if users and seq > self._last_seqs[chat_id]:
+        if users and seq >= self._last_seqs[chat_id]:
             self._last_seqs[chat_id] = seq
             self._mark((chat_id, user_id) for user_id in users)
+
+    def _found(self, chat_id: int, last_seq: int) -> None:
+        """Take what the table says: of interest only where no hint has said it."""
+        if last_seq > self._last_seqs.get(chat_id, last_seq):
+            self.hear(chat_id, last_seq)
 
     def changed(self, chat_id: int, user_id: int) -> None:
         """Take note that a chat looks different to one user: joined, left, read."""
@@ -154,7 +163,7 @@ class Inbox:
         chats, self._turn = self._turn[:TICK_CHATS], self._turn[TICK_CHATS:]
         if chats:
             for chat_id, last_seq in await pool.fetch(LAST_SEQS_SQL, {"chats": chats}):
-                self.hear(chat_id, last_seq)
+                self._found(chat_id, last_seq)
 
     async def _load(self, users: list[int], *, first: bool) -> None:
         """Compare the table with what is watched; mark the differences unless it is the `first`."""
@@ -170,7 +179,7 @@ class Inbox:
                 continue
             if chat_id in watcher.chats:
                 known[user_id].discard(chat_id)
-                self.hear(chat_id, last_seq)
+                self._found(chat_id, last_seq)
             else:
                 self._watch(watcher, chat_id, uri, user_id, last_seq)
                 if not first:

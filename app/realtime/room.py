@@ -67,6 +67,7 @@ class Room:
         self._here: dict[int, tuple[UserRow, int]] = {}
         self._elsewhere: dict[int, UserRow] = {}
         self._presence: Frames | None = None
+        self._presence_shown: set[int] = set()
         self._presence_wanted: set[Socket] = set()
         self._presence_timer: asyncio.TimerHandle | None = None
         self._presence_sent_at = 0.0
@@ -292,7 +293,9 @@ class Room:
             online = {user.id: user for user, _ in self._here.values()} | self._elsewhere
             users = sorted(online.values(), key=lambda user: user.username)
             self._presence = Frames([events.presence_frame(users).encode()])
-            wanted = self.live
+            if online.keys() != self._presence_shown:
+                self._presence_shown = set(online)
+                wanted = self.live
         # Replaced, not cleared: `push` may close a socket.
         self._presence_wanted = set()
         self._presence_sent_at = self.hub.loop.time()

@@ -82,7 +82,7 @@ class Server(uvicorn.Server):
 
     async def _all_gone(self) -> None:
         # uvicorn tells nobody when a connection goes, so this looks.
-        while self.server_state.connections:
+        while self.server_state.connections:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
