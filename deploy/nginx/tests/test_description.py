@@ -151,9 +151,10 @@ def test_a_bad_value_is_named_with_what_is_expected(name: str, value: Any, expec
 
 
 @pytest.mark.parametrize("field", all_fields())
-@pytest.mark.parametrize("text", DANGEROUS)
-def test_no_field_takes_what_nginx_would_read_as_more(field: str, text: str) -> None:
-    for value in (text, [text], [f"unix:/{text}"], f"/{text}", [f"{text}:80"]):
+def test_no_field_takes_what_nginx_would_read_as_more(field: str) -> None:
+    shapes = ("{}", "/{}", "unix:/{}", "{}:80")
+    texts = [shape.replace("{}", text) for shape in shapes for text in DANGEROUS]
+    for value in [*texts, *([text] for text in texts)]:
         with pytest.raises(DescriptionError) as refused:
             from_json(with_field(field, value))
         assert refused.value.name == field

@@ -4,6 +4,7 @@ import gzip
 import re
 
 import pytest
+from running import wait_until
 from sites import SCRIPT, Opened, Site
 from tiers import Answer
 
@@ -135,7 +136,8 @@ def test_a_trusted_proxy_is_believed_and_the_client_behind_it_is_not(opened: Ope
         site.nginx.ask("GET", "/api/chats/", chain)
         assert site.http.last.header("X-Forwarded-For") == "192.0.2.1"
         assert site.http.last.header("X-Forwarded-Proto") == "https"
-        assert site.nginx.access_log.startswith("192.0.2.1 ")
+        # The line is written after the answer.
+        wait_until("it is logged", lambda: site.nginx.access_log.startswith("192.0.2.1 "))
 
 
 def test_a_proxy_that_is_not_trusted_is_not_believed(opened: Opened) -> None:
