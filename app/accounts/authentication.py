@@ -12,7 +12,7 @@ from accounts.tokens import SessionAccessToken, claims_of
 
 
 class SessionJWTAuthentication(JWTAuthentication):
-    """`Authorization: JWT <access>`, or Bearer. The user carries their `session_id`."""
+    """`Authorization: JWT <access>`, or Bearer; `request.auth` is the token."""
 
     def get_validated_token(self, raw_token: bytes) -> Token:
         """Raises InvalidToken without saying what exactly was wrong with the token."""
@@ -21,15 +21,13 @@ class SessionJWTAuthentication(JWTAuthentication):
         except TokenError as error:
             raise InvalidToken from error
 
-    def get_user(self, validated_token: Token) -> User:
+    def get_user(self, validated_token: Token) -> User:  # type: ignore[override]
         """Raises AuthenticationFailed when the session is over or the user not active."""
-        claims = claims_of(validated_token)  # type: ignore[arg-type]
+        claims = claims_of(validated_token)
         found = sessions.find(claims.sid, claims.user_id)
         if found is None:
             raise AuthenticationFailed("The session is over.", code="session_over")
         # What the query did not fetch is fetched when someone asks for it. from_db takes values
         # in the order of the model's fields, whatever order the names come in.
         names = [f.attname for f in User._meta.concrete_fields if f.attname in found._fields]
-        user = User.from_db("default", names, [getattr(found, name) for name in names])
-        user.session_id = claims.sid  # type: ignore[attr-defined]
-        return user
+        return User.from_db("default", names, [getattr(found, name) for name in names])

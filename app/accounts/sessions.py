@@ -147,4 +147,4 @@ def forget(user_id: int | None = None) -> int:
     lifetime = api_settings.REFRESH_TOKEN_LIFETIME.total_seconds()
     with connection.cursor() as cursor:
         cursor.execute(FORGET_SQL, {"user_id": user_id, "lifetime": lifetime})
-        return cursor.rowcount
+        return int(cursor.rowcount)

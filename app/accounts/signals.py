@@ -24,7 +24,7 @@ def end_sessions_after_save(instance: User, created: bool, raw: bool, **_: Any) 
     # Django keeps the raw password here from set_password() until save() has returned; a mere
     # upgrade of the hash at sign-in clears it before saving.
     elif getattr(instance, "_password", None) is not None:
-        sessions.end(instance.pk, keep=getattr(instance, "session_id", None))
+        sessions.end(instance.pk, keep=getattr(instance, "keep_session", None))
 
 
 def end_sessions_before_delete(instance: User, **_: Any) -> None:

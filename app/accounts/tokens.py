@@ -11,7 +11,7 @@ from django.db import connection
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from accounts.models import Session
@@ -125,7 +125,7 @@ class SessionRefreshToken(RefreshToken):
         )
 
 
-def claims_of(token: AccessToken | RefreshToken) -> Claims:
+def claims_of(token: Token) -> Claims:
     """The claims of a token that was verified; raises TokenError when one is missing."""
     try:
         return Claims(
@@ -142,7 +142,7 @@ def forget_tokens(user_id: int | None = None) -> int:
     parameters = {"user_id": user_id, "grace": ROTATION_GRACE_SECONDS}
     with connection.cursor() as cursor:
         cursor.execute(FORGET_SQL, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def read_access(raw: str | bytes) -> Claims:

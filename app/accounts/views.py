@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
@@ -60,7 +60,7 @@ class AccountViewSet(UserViewSet):
     @extend_schema(operation_id="me", responses={200: AccountSerializer})
     def me(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The caller's own account."""
-        return Response(AccountSerializer(request.user).data)
+        return Response(AccountSerializer(cast(User, request.user)).data)
 
     @extend_schema(
         operation_id="set_password", request=SetPasswordSerializer, responses={204: None}
@@ -70,8 +70,9 @@ class AccountViewSet(UserViewSet):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         with transaction.atomic():
-            user = User.objects.select_for_update().get(pk=request.user.pk)
-            user.session_id = request.user.session_id  # type: ignore[attr-defined]
+            user = User.objects.select_for_update().get(pk=cast(User, request.user).pk)
+            token = cast(SessionAccessToken, request.auth)
+            user.keep_session = claims_of(token).sid  # type: ignore[attr-defined]
             user.set_password(serializer.validated_data["new_password"])
             user.save(update_fields=["password"])
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -250,7 +250,7 @@ def _posted(uri: str, user: PublicUser, found: tuple[Any, ...] | None) -> Posted
         raise permissions.Forbidden("You are not a member of this chat.", "not_a_member")
     created, chat_id, *rest = found
     author = UserRow(user.id, user.username, user.first_name, user.last_name)
-    return Posted(MessageRow(chat_id, uri, *rest, user=author), created)
+    return Posted(MessageRow._make([chat_id, uri, *rest, author]), created)
 
 
 def _execute(sql: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:

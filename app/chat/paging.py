@@ -63,7 +63,7 @@ def cursor_of(query: QueryDict) -> Position | None:
     if "cursor" not in query:
         return None
     try:
-        text = base64.b64decode(query["cursor"].encode("ascii"), altchars=b"-_", validate=True)
+        text = base64.b64decode(str(query["cursor"]).encode("ascii"), altchars=b"-_", validate=True)
         micros, chat_id = (int(part) for part in text.split(b"."))
         if not 0 <= chat_id <= MAX_SEQ:
             raise ValueError(chat_id)

@@ -32,4 +32,4 @@ class MessageRow(NamedTuple):
 
 def message_row(columns: Sequence[Any]) -> MessageRow:
     """A MessageRow of the columns MESSAGE_COLUMNS."""
-    return MessageRow(*columns[:7], user=UserRow(*columns[7:MESSAGE_WIDTH]))
+    return MessageRow._make([*columns[:7], UserRow(*columns[7:MESSAGE_WIDTH])])

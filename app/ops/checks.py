@@ -31,7 +31,7 @@ def check_signing_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security)
 def check_lifetimes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """An access token that outlives its refresh token makes refreshing pointless."""
-    jwt = settings.SIMPLE_JWT
+    jwt: dict[str, Any] = settings.SIMPLE_JWT
     if jwt["ACCESS_TOKEN_LIFETIME"] < jwt["REFRESH_TOKEN_LIFETIME"]:
         return []
     return [
