@@ -68,8 +68,8 @@ def hidden_from_tiers() -> Iterator[Directive]:
 
 
 def cache_control(value: str) -> Directive:
-    """How long a good answer may be kept. Not `always`: a 404 for a file of the next release,
-    kept for a year, would outlive that release."""
+    """How long a good answer may be kept. Not `always`: an error, kept for a year, would outlive
+    its cause."""
     return directive("add_header", "Cache-Control", Quoted(value))
 
 

@@ -82,9 +82,11 @@ def error_log(description: Description) -> Directive:
 def quiet_errors(description: Description) -> Iterator[Node]:
     """For /ws/: its lines would tell query strings. The access log has what is needed instead,
     which server was asked and how it answered, without them."""
-    yield Comment("Error lines end with the request line and its query string; the access log\n"
-                  "tells which server failed, without it.")  # fmt: skip
-    yield directive("error_log", description.log.error, "crit")
+    yield Comment(
+        "Error lines end with the request line and its query string (crit: a socket that is not\n"
+        "there); the access log tells which server failed, without it."
+    )
+    yield directive("error_log", description.log.error, "alert")
 
 
 def refuse_token_in_address() -> Node:

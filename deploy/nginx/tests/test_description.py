@@ -236,3 +236,10 @@ def test_the_readme_has_the_table_of_all_fields() -> None:
     assert reference() in README.read_text(), (
         "put the output of `python -m nginxgen --fields` there"
     )
+
+
+def test_the_readmes_example_runs() -> None:
+    example = README.read_text().split("```python\n")[1].split("```")[0]
+    scope: dict[str, Any] = {}
+    exec(example, scope)  # noqa: S102
+    assert "server 127.0.0.1:8102 " in scope["text"]

@@ -84,9 +84,12 @@ def test_a_token_where_it_belongs_passes(site: Site) -> None:
     assert site.nginx.ask("GET", "/api/chats/?cursor=eyJvIjoxfQ==").status == 200
 
 
-def test_no_query_string_is_told_when_no_worker_can_be_reached(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gone", ["the process", "its socket"])
+def test_no_query_string_is_told_when_no_worker_can_be_reached(tmp_path: Path, gone: str) -> None:
     with HttpTier(tmp_path / "http.sock") as http:
         dead = dead_socket(tmp_path / "ws.sock")
+        if gone == "its socket":
+            (tmp_path / "ws.sock").unlink()
         with Nginx(described(tmp_path, (http.address,), (dead,)), tmp_path) as nginx:
             assert nginx.ask("GET", f"/ws/chats/abc/?q={SECRET}", HANDSHAKE).status == 502
             # The access log names the server that failed.
