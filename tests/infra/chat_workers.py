@@ -20,7 +20,7 @@ def workers(target: Target) -> dict[Node, str]:
         row[0].split(":")[2]
         for row in target.query(
             "SELECT application_name FROM pg_stat_activity"
-            " WHERE application_name LIKE 'chatire-listen:ws:%'"
+            " WHERE application_name LIKE 'chatire-listen:ws:%' AND datname = current_database()"
         )
     }
     told = {name.split("!")[0].rsplit(".", 1)[1] for name in names.values()}

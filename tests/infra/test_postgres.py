@@ -142,7 +142,8 @@ def test_the_tiers_role_can_do_its_work(target: Target, tiers_role: str) -> None
 def test_each_ws_process_holds_exactly_one_listening_connection(target: Target) -> None:
     listening = target.query(
         "SELECT application_name, count(*) FROM pg_stat_activity"
-        " WHERE application_name LIKE 'chatire-listen:ws%' GROUP BY 1"
+        " WHERE application_name LIKE 'chatire-listen:ws%' AND datname = current_database()"
+        " GROUP BY 1"
     )
     assert len(listening) == len(target.nodes("ws")), listening
     assert {count for _, count in listening} == {"1"}, listening

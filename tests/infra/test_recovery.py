@@ -25,7 +25,7 @@ def test_messages_arrive_after_every_listener_was_cut_off(
     with bob.listening(room) as socket:
         cut = target.value(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE application_name LIKE 'chatire-listen:ws%'"
+            " WHERE application_name LIKE 'chatire-listen:ws%' AND datname = current_database()"
         )
         assert int(cut) == len(target.nodes("ws"))
         while_deaf = alice.post(room, "while deaf")["seq"]
