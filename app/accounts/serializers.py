@@ -11,6 +11,9 @@ from rest_framework.validators import UniqueValidator
 
 from accounts.fields import NewUsernameField, PasswordField, TextField, UsernameField
 
+# Django's own limit, of the column.
+EMAIL_MAX_LENGTH = 254
+
 
 class AccountSerializer(serializers.ModelSerializer[User]):
     """A user as they see themself; nobody else is shown the address."""
@@ -33,6 +36,9 @@ class SignUpSerializer(djoser.UserCreateSerializer):
         ]
     )
     password = PasswordField(write_only=True)
+    email = serializers.EmailField(
+        max_length=EMAIL_MAX_LENGTH, required=False, allow_blank=True, allow_null=True
+    )
 
     class Meta:
         model = User

@@ -177,6 +177,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ops.negotiation.AlwaysJSON",
     "DEFAULT_SCHEMA_CLASS": "ops.schema.ChatireSchema",
+    # OPTIONS is for CORS, which the middleware answers; the schema says what a view takes.
+    "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "ops.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from tests.people import PASSWORD, Person, make_person, nobody
 
@@ -27,6 +30,27 @@ def test_the_answer_is_the_account_without_its_password() -> None:
 def test_an_address_is_optional() -> None:
     answer = sign_up(username="dora", password=PASSWORD)
     assert (answer.status_code, answer.json()["email"]) == (201, "")
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_an_address_may_be_nothing(nothing: str | None) -> None:
+    answer = sign_up(username="dora", password=PASSWORD, email=nothing)
+    assert (answer.status_code, answer.json()["email"]) == (201, "")
+
+
+def test_of_two_who_want_a_name_at_once_one_gets_it(transactional_db: Any) -> None:
+    barrier = Barrier(2)
+
+    def work(_: int) -> int:
+        barrier.wait(timeout=10)
+        try:
+            status: int = sign_up(username="dora", password=PASSWORD).status_code
+            return status
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(work, range(2))) == [201, 400]
 
 
 def test_one_may_sign_in_with_the_new_account() -> None:
