@@ -49,6 +49,14 @@ smoke: ## test the running stack from outside
 test: ## run all checks and tests, on stacks of their own
 	@compose/commands/test
 
+.PHONY: figures
+figures: ## measure the running stack against its goals (WHAT='memory delivery sockets churn', JSON=file)
+	@WHAT='$(WHAT)' JSON='$(JSON)' compose/commands/figures
+
+.PHONY: up-times
+up-times: ## time make up: down and up again, then already up
+	@bench/up_times.sh
+
 .PHONY: test-fast
 test-fast: ## run lint and the unit tests only
 	@compose/commands/test-fast

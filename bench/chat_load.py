@@ -110,13 +110,13 @@ async def open_socket(
     heard: Callable[[float, bytes], None] | None = None,
 ) -> Socket:
     """A chat's socket, ready. Raises what the handshake or the wait for `ready` raises."""
-    _, socket = await ws_connect(
-        lambda: Socket(heard),
+    socket = Socket(heard)
+    await ws_connect(
+        lambda: socket,
         f"ws{url.removeprefix('http')}/ws/chats/{uri}/",
         websocket_handshake_timeout=PATIENCE,
         extra_headers={"Sec-WebSocket-Protocol": f"chatire, jwt.{account.access}"},
     )
-    assert isinstance(socket, Socket)
     await asyncio.wait_for(socket.ready, PATIENCE)
     return socket
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import resource
 import statistics
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 from chat_load import Account, Api, Poster, Socket, Window, open_socket, paced
 from report import Figure
@@ -27,6 +30,8 @@ CHURN_GROWTH_MB = 10
 HANDSHAKES_A_SECOND = 150
 # Far enough apart that a post meets an idle stack, and below 100 API calls a second.
 POSTS_A_SECOND = 20
+# What has not arrived so long after the last post is lost.
+LATE_SECONDS = 10
 # Sockets that are being opened or closed at the same time in the churn.
 AT_ONCE = 4
 # A layer message lives for a minute and then waits for the janitor; what is there later stays.
@@ -92,10 +97,14 @@ async def delivery(scene: Scene, posts: int) -> list[Figure]:
     """Post over HTTP, one at a time, and hear of it on a WebSocket, both through nginx."""
     arrivals: dict[int, list[float]] = {}
 
+    complete = asyncio.Event()
+
     def heard(at: float, text: bytes) -> None:
         frame = json.loads(text)
         if frame["type"] == "message":
             arrivals.setdefault(frame["seq"], []).append(at)
+            if len(arrivals) > posts:  # and the one that warmed up
+                complete.set()
 
     socket = await open_socket(scene.url, scene.bob, scene.uri, heard)
     sent: dict[int, float] = {}
@@ -110,9 +119,8 @@ async def delivery(scene: Scene, posts: int) -> list[Figure]:
             answered.append(time.perf_counter() - begin)
             sent[seq] = begin
         own = time.process_time() - own
-    deadline = time.perf_counter() + 10
-    while sent.keys() - arrivals.keys() and time.perf_counter() < deadline:
-        await asyncio.sleep(0.05)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(complete.wait(), LATE_SECONDS)
     await socket.close()
     took = sorted((arrivals[seq][0] - at) * 1000 for seq, at in sent.items() if seq in arrivals)
     lost = len(sent.keys() - arrivals.keys())
@@ -181,8 +189,7 @@ async def opened(scene: Scene, count: int, what: str) -> list[Socket]:
 
 
 def own_rss() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * 4096
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 # --- sockets opened and closed ----------------------------------------------------------------

@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-project=${CHATIRE_PROJECT:-chatire}
+project=$(bash -c 'source compose/steps/begin.sh && read_settings && echo "$CHATIRE_PROJECT"')
 json=
 if [ "${1:-}" = --json ]; then json=${2:?--json wants a file name}; fi
 

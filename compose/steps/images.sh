@@ -12,7 +12,7 @@ image_inputs() {
     postgres) echo compose/postgres ;;
     app) echo compose/app app deploy/nginx/nginxgen deploy/nginx/requirements.txt ;;
     nginx) echo compose/nginx app/frontend ;;
-    tools | browser) echo compose/tools app/requirements-dev.txt deploy/nginx/requirements.txt deploy/nginx/requirements-dev.txt tests/infra/requirements.txt ;;
+    tools | browser) echo compose/tools app/requirements-dev.txt deploy/nginx/requirements.txt deploy/nginx/requirements-dev.txt tests/infra/requirements.txt bench/requirements.txt ;;
     esac
 }
 

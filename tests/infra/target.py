@@ -65,11 +65,8 @@ class Process:
     def parse(cls, line: str) -> Process:
         """Make one from a line of the process table."""
         pid, status, command = line.split("|", 2)
-        fields = dict(
-            (part.split(":", 1)[0].strip(), part.split(":", 1)[1].split())
-            for part in status.split(";")
-            if ":" in part
-        )
+        pairs = [part.split(":", 1) for part in status.split(";") if ":" in part]
+        fields = {name.strip(): values.split() for name, values in pairs}
         return cls(
             pid=int(pid),
             parent=int(fields["PPid"][0]),
@@ -282,7 +279,7 @@ class Node(ABC):
         """GET a path from the node's own listener, past nginx."""
         wanted = [listener for listener in self.listeners if not _is_engine(listener)]
         assert wanted, f"{self.name} listens nowhere"
-        listener = sorted(wanted, key=lambda listener: listener.kind, reverse=True)[0]
+        listener = max(wanted, key=lambda listener: listener.kind)  # unix before tcp
         printed = self.check(
             "python3 -c %s %s %s %s %s", _INSIDE_GET, listener.kind, listener.at, path, host
         )

@@ -54,7 +54,6 @@ def test_it_listens_on_its_port_and_nothing_else(postgres: Node) -> None:
         "5432",
         "/var/run/postgresql/.s.PGSQL.5432",
         "/run/postgresql/.s.PGSQL.5432",
-        "/tmp/.s.PGSQL.5432",
     }
 
 
