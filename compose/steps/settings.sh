@@ -86,10 +86,12 @@ read_settings() {
     export CHATIRE_ORIGINS="http://localhost$port,http://127.0.0.1$port${CHATIRE_EXTRA_ORIGINS:+,$CHATIRE_EXTRA_ORIGINS}"
     # The containers are stopped a little after the tiers' own deadline for draining.
     export CHATIRE_STOP_GRACE=$((CHATIRE_DRAIN_SECONDS + 10))s
-    # What make keeps of this project, and nginx's settings for its generator.
+    # What make keeps of this project.
     export CHATIRE_STATE=$state/$CHATIRE_PROJECT
     mkdir -p "$CHATIRE_STATE"
-    env | LC_ALL=C grep '^CHATIRE_NGINX_' | LC_ALL=C sort >"$CHATIRE_STATE/nginx.env" || :
+    # nginx's settings go to its generator as they are.
+    CHATIRE_SITE=$(env | grep '^CHATIRE_NGINX_' | LC_ALL=C sort || :)
+    export CHATIRE_SITE
     # A bind to every address is reached by this machine's own.
     local host=$CHATIRE_BIND_ADDRESS
     case $host in 127.0.0.1 | 0.0.0.0) host=localhost ;; esac
