@@ -384,7 +384,7 @@ class Hub:
         if not await self.presence.renew():
             # Away for longer than the lease: the janitor has swept this worker's rows.
             await self._assert_presence()
-        await self.presence.sweep()
+        self._refresh(self._stale_presence, await self.presence.sweep())
 
     async def _assert_presence(self) -> None:
         pairs = [(chat_id, user) for chat_id, room in self.rooms.items() for user in room.user_ids]

@@ -108,10 +108,11 @@ class Presence:
             found[chat_id][user.id] = user
         return found
 
-    async def sweep(self) -> None:
-        """Delete what dead workers left, and tell the rooms that others serve."""
-        if gone := [row[0] for row in await pool.fetch(SWEEP_SQL)]:
-            self._changed(gone)
+    async def sweep(self) -> list[int]:
+        """Delete what dead workers left; returns the chats they served, and tells the others."""
+        gone = [row[0] for row in await pool.fetch(SWEEP_SQL)]
+        self._changed(gone)
+        return gone
 
     async def close(self) -> None:
         """Take this worker's rows along."""

@@ -64,6 +64,11 @@ class Client:
         self.send({"type": "message", "message": text, "client_id": client_id})
         return client_id
 
+    def posts(self, text: str, seconds: float = DEADLINE) -> Frame:
+        """Send a message frame and return its ack."""
+        client_id = self.say(text)
+        return self.expect("ack", seconds, where=lambda frame: frame["client_id"] == client_id)
+
     def next(self, seconds: float = DEADLINE) -> Frame:
         """The next frame, whatever it is."""
         frame: Frame = json.loads(self.socket.recv(timeout=seconds))

@@ -49,7 +49,8 @@ def database(django_test_environment: None, django_db_blocker: Any) -> Iterator[
         default.settings_dict["NAME"] = former
         yield name
         with _use(former):
-            default.creation._destroy_test_db(name, verbosity=0)
+            default.settings_dict["NAME"] = name
+            default.creation.destroy_test_db(former, verbosity=0)
 
 
 @pytest.fixture(autouse=True)

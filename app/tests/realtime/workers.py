@@ -61,9 +61,7 @@ class Worker:
         return self.process.pid
 
     def wait_until_ready(self) -> None:
-        until(
-            lambda: self.get("/readyz")[0] == 200, f"{self.log.name} is ready:\n{self.log_text()}"
-        )
+        until(lambda: self.get("/readyz")[0] == 200, f"{self.log} says ready")
 
     def get(self, path: str) -> tuple[int, Any]:
         """Status and JSON body of a plain request; status 0 when nobody answers."""
@@ -98,10 +96,14 @@ class Worker:
 
     def listener_pid(self) -> int:
         """The process id of this worker's LISTEN backend."""
-        return until(
-            lambda: [pid for (pid,) in query_listener(self.pid)],
-            "the worker listens",
-        )[0]
+        return until(lambda: query_listener(self.pid), "the worker listens")[0][0]
+
+    def connections(self) -> int:
+        """Established TCP connections of its clients, from the kernel's table."""
+        table = Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]
+        established, local = "01", f":{self.port:04X}"
+        rows = [line.split() for line in table]
+        return sum(row[1].endswith(local) and row[3] == established for row in rows)
 
     def rss(self) -> int:
         """Resident memory in bytes."""
@@ -124,4 +126,5 @@ def query_listener(pid: int) -> list[tuple[int]]:
             " AND application_name LIKE 'chatire-listen:%%' AND application_name LIKE %s",
             [f"%:{pid}"],
         )
-        return cursor.fetchall()
+        rows: list[tuple[int]] = cursor.fetchall()
+    return rows
