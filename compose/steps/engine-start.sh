@@ -40,8 +40,9 @@ forget_dead_engine() {
     for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
         [ -f "$file" ] || continue
         pid=$(tr -cd '0-9' <"$file")
-        case $(cat "/proc/${pid:-none}/comm" 2>/dev/null) in
-        dockerd | containerd) fail "a ${file##*/} names process $pid, which runs but does not answer; end it (kill $pid), then run this again." ;;
+        # A dead process that nobody has waited for still has a number, but no program.
+        case $(readlink "/proc/${pid:-none}/exe" 2>/dev/null) in
+        */dockerd | */containerd) fail "a ${file##*/} names process $pid, which runs but does not answer; end it (kill $pid), then run this again." ;;
         *) rm -f "$file" ;;
         esac
     done
