@@ -79,14 +79,6 @@ infra_tests() {
         -- python -m pytest -q -p no:cacheprovider "$@"
 }
 
-# The running stack against the goals of the kit.
-figures() {
-    local options
-    mapfile -t options < <(engine_options)
-    tools "${options[@]}" --env CHATIRE_PROJECT --env CHATIRE_PORT \
-        --env "PATH=/opt/bench/bin:/usr/sbin:/usr/bin:/sbin:/bin" --workdir "$root/bench" -- python figures.py "$@"
-}
-
 # These scripts: on machines made up, and on the tests' own stack.
 # shellcheck disable=SC2120 # options of pytest, for whoever narrows it by hand
 compose_tests() {
