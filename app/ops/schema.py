@@ -61,5 +61,6 @@ class SchemaView(APIView):
 @cache
 def _schema() -> dict[str, Any]:
     """Made once a process: it takes a tenth of a second, and depends on the code alone."""
-    schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    generator = SchemaGenerator()  # type: ignore[no-untyped-call]
+    schema: dict[str, Any] = generator.get_schema(public=True)  # type: ignore[no-untyped-call]
     return schema
