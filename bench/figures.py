@@ -67,6 +67,7 @@ def main(given: list[str]) -> int:
     options = arguments(given)
     what = options.what or list(ALL)
     stack = Stack(options.project)
+    load = os.getloadavg()[0]
     figures: list[Figure] = []
     try:
         if "memory" in what:
@@ -79,8 +80,10 @@ def main(given: list[str]) -> int:
         return 2
     progress("")
     show(figures)
+    if load > (os.cpu_count() or 1):
+        print(f"The machine was busy (load {load:.1f} before): the times are not the stack's own.")
     if options.json:
-        write(figures, options.json, {"project": options.project, "url": options.url})
+        write(figures, options.json, {"project": options.project, "load": load})
     missed = [figure.name for figure in figures if figure.verdict == "over"]
     return 1 if options.check and missed else 0
 
