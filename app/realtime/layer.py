@@ -89,6 +89,22 @@ class HardenedPostgresChannelLayer(PostgresChannelLayer):
         with connections[self.using].cursor() as cursor:
             cursor.execute(statement, params)
 
+    def _execute_apart(self, statement: str, params: dict[str, Any]) -> None:
+        """Execute in whichever thread this is, in its transaction if there is one.
+
+        Outside a transaction a connection that broke is replaced; inside one it must not be
+        touched, as Channels' database_sync_to_async would.
+        """
+        connection = connections[self.using]
+        if connection.in_atomic_block:
+            self._execute(statement, params)
+            return
+        connection.close_if_unusable_or_obsolete()
+        try:
+            self._execute(statement, params)
+        finally:
+            connection.close_if_unusable_or_obsolete()
+
     # -- the Channels API --------------------------------------------------------------------
 
     async def send(self, channel: str, message: dict[str, Any]) -> None:
@@ -184,11 +200,11 @@ class HardenedPostgresChannelLayer(PostgresChannelLayer):
     async def _run(self, statement: str, params: dict[str, Any]) -> None:
         """Execute on the loop's pool if it receives, else on Django's connection.
 
-        Under `async_to_sync` a short-lived loop stands in for the calling thread, and
-        `sync_to_async` leads back into that thread: the statement is part of the caller's
-        transaction, and nothing outlives the loop.
+        Under `async_to_sync` a short-lived loop stands in for the calling thread, and this leads
+        back into that thread: the statement is part of the caller's transaction, and nothing
+        outlives the loop.
         """
         if asyncio.get_running_loop() in self._receivers:
             await pool.execute(statement, params)
         else:
-            await sync_to_async(self._execute, thread_sensitive=True)(statement, params)
+            await sync_to_async(self._execute_apart, thread_sensitive=True)(statement, params)

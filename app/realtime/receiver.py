@@ -73,6 +73,9 @@ class ChannelQueue:
         self.receivers = 0
         self.idle_since = now
         self.caught_up: asyncio.Task[None] | None = None
+        # While the table is read, what is heard waits here, so that it comes after.
+        self.catching_up = 0
+        self.held: list[Item] = []
         self.dropped = 0
 
     def put(self, item: Item) -> None:
@@ -222,10 +225,13 @@ class Receiver:
         """Take a notification of the layer's trigger: `id:channel[:base64:expire]`."""
         message_id, channel, *rest = payload.split(":")
         queue = self._queues.get(channel)
-        if queue is None or not self._seen.add(int(message_id)):
+        if queue is None:
             return
-        body = base64.b64decode(rest[0]) if rest else None
-        queue.put(Item(int(message_id), body))
+        item = Item(int(message_id), base64.b64decode(rest[0]) if rest else None)
+        if queue.catching_up:
+            queue.held.append(item)
+        elif self._seen.add(item.id):
+            queue.put(item)
 
     async def _reconnected(self) -> None:
         """After every (re)connect: write the group rows again and read what was missed.
@@ -255,15 +261,28 @@ class Receiver:
                 await asyncio.sleep(backoff(3))
 
     async def _catch_up(self, channels: Iterable[str]) -> None:
-        names = list(channels)
-        for start in range(0, len(names), RENEW_BATCH):
-            rows: list[Any] = await pool.fetch(
-                statements.CATCH_UP, {"channels": names[start : start + RENEW_BATCH]}
-            )
-            for message_id, channel, body in rows:
-                queue = self._queues.get(channel)
-                if queue is not None and self._seen.add(message_id):
-                    queue.put(Item(message_id, bytes(body) if body is not None else None))
+        """Read what waits in the table for these channels. Raises psycopg.Error."""
+        queues = {name: queue for name in channels if (queue := self._queues.get(name))}
+        for queue in queues.values():
+            queue.catching_up += 1
+        try:
+            names = list(queues)
+            for start in range(0, len(names), RENEW_BATCH):
+                rows: list[Any] = await pool.fetch(
+                    statements.CATCH_UP, {"channels": names[start : start + RENEW_BATCH]}
+                )
+                for message_id, channel, body in rows:
+                    if self._seen.add(message_id):
+                        item = Item(message_id, None if body is None else bytes(body))
+                        queues[channel].put(item)
+        finally:
+            for queue in queues.values():
+                queue.catching_up -= 1
+                if not queue.catching_up:
+                    held, queue.held = queue.held, []
+                    for item in held:
+                        if self._seen.add(item.id):
+                            queue.put(item)
 
     async def _renew(self) -> None:
         while True:
