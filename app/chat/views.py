@@ -24,7 +24,14 @@ from chat import actions, epoch, history, overview, paging
 from chat.drafts import Draft, is_storable
 from chat.events import message_object, timestamp
 from chat.members import members
-from chat.permissions import Access, access, require_chat, require_may_add, require_member
+from chat.permissions import (
+    Access,
+    NoSuchChat,
+    access,
+    require_chat,
+    require_may_add,
+    require_member,
+)
 from chat.serializers import (
     AddMemberSerializer,
     ChatShape,
@@ -81,6 +88,9 @@ class ChatView(APIView):
         """Who is in the chat and where it stands; for its members."""
         found = require_member(_access(request, uri))
         everyone = members(found.chat_id)
+        if not everyone:
+            # Deleted in the very moment.
+            raise NoSuchChat(NoSuchChat.detail)
         return Response(
             {
                 "uri": uri,

@@ -14,6 +14,9 @@ from ops.errors import problem, unavailable
 
 logger = logging.getLogger(__name__)
 
+# Where answers hold tokens, messages or names.
+PERSONAL_PATHS = ("/api/", "/auth/")
+
 View = Callable[[HttpRequest], HttpResponseBase]
 
 # The longest legitimate body is a message of 2000 code points, each written as two \uXXXX
@@ -32,6 +35,18 @@ def body_limit(get_response: View) -> View:
                 "request_too_large",
             )
         return get_response(request)
+
+    return middleware
+
+
+def no_store(get_response: View) -> View:
+    """Keeps answers that are one person's out of every cache on the way."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if request.path.startswith(PERSONAL_PATHS):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
     return middleware
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from realtime.flusher import hint_thread
 
+from realtime.flusher import hint_thread
 from tests.people import Person, make_person
 
 

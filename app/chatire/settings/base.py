@@ -40,6 +40,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "ops.middleware.body_limit",
+    "ops.middleware.no_store",
     "ops.middleware.DatabaseAway",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -191,6 +192,8 @@ REFRESH_COOKIE_SECURE = ENV.https
 # --- Browser --------------------------------------------------------------------------------
 
 CORS_ALLOWED_ORIGINS = list(ENV.cors_origins)
+# A page from elsewhere may read how long it has to wait.
+CORS_EXPOSE_HEADERS = ["Retry-After"]
 CORS_URLS_REGEX = r"^/(api|auth)/.*$"
 
 SESSION_COOKIE_SECURE = ENV.https

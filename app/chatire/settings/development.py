@@ -1,4 +1,4 @@
-"""Edit and see: tracebacks in the browser outside /api/, and static files without collecting."""
+"""Edit and see: tracebacks in the browser, and static files without collecting."""
 
 from chatire.settings.base import *  # noqa: F403
 

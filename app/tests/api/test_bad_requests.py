@@ -76,6 +76,17 @@ def test_a_wrong_method_is_a_json_405_that_names_the_right_ones(
     assert answer.headers["Allow"]
 
 
+def test_no_cache_keeps_what_is_ones_own(alice: Person) -> None:
+    answers = [
+        alice.get("/api/chats/"),
+        nobody().get("/api/chats/"),
+        alice.post("/auth/jwt/refresh/", {"refresh": alice.refresh}),
+        alice.get("/api/nothing/"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 401, 200, 404]
+    assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
+
+
 def test_a_foreign_host_is_a_json_400(db: Any) -> None:
     for host in ("evil.example", "a b", "localhost:8080@evil.example", "[::1"):
         answer = Client().get("/api/chats/", headers={"Host": host})
