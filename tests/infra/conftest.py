@@ -115,7 +115,7 @@ class Container(Node):
             for binding in bindings or ()
         ]
 
-    @property
+    @cached_property
     def secret_files(self) -> Sequence[SecretFile]:
         listing = self.check("find %s -type f -exec stat -c '%%a %%u %%n' {} + || true", SECRETS)
         return [
@@ -138,7 +138,7 @@ class Container(Node):
         return self._engine("start %s", self.identity)
 
     def _engine(self, command: str, *arguments: str) -> CommandResult:
-        self.__dict__.pop("main_pid", None)  # another one, from now on
+        self.forget()
         return local().run(f"docker {command}", *arguments)
 
     @property
@@ -174,9 +174,7 @@ class Container(Node):
     def records(self) -> Mapping[str, str]:
         return {
             f"docker inspect {self.name}": json.dumps(inspect(self.identity)),
-            f"environment of {self.name}": self.check(
-                "tr '\\0' '\\n' </proc/%s/environ", str(self.main_pid)
-            ),
+            f"environments in {self.name}": self.environments,
             f"arguments in {self.name}": "\n".join(process.command for process in self.processes),
         }
 

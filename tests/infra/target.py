@@ -13,6 +13,7 @@ import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from testinfra.backend.base import CommandResult
@@ -226,6 +227,11 @@ class Node(ABC):
     def records(self) -> Mapping[str, str]:
         """What anyone who may look at the supervisor can read of it, by the name of the place."""
 
+    def forget(self) -> None:
+        """Look anew from now on: to be called when the node is stopped or started."""
+        for name in ("main_pid", "processes", "listeners", "secret_files"):
+            self.__dict__.pop(name, None)
+
     # --- what every carrier has alike: /proc ------------------------------------------------
 
     def check(self, command: str, *args: str, as_root: bool = False) -> str:
@@ -234,7 +240,7 @@ class Node(ABC):
         assert result.rc == 0, said(result)
         return str(result.stdout)
 
-    @property
+    @cached_property
     def processes(self) -> list[Process]:
         """The node's process tree, the main process first."""
         every = [
@@ -251,7 +257,7 @@ class Node(ABC):
             key=lambda process: (process.pid != self.main_pid, process.pid),
         )
 
-    @property
+    @cached_property
     def listeners(self) -> set[Listener]:
         """The sockets that really accept connections in the node's network namespace."""
         found = set()
@@ -265,6 +271,13 @@ class Node(ABC):
             if _UNIX_LINE.match(line) and int(fields[3], 16) & _UNIX_ACCEPTS:
                 found.add(Listener("unix", "", fields[7]))
         return found
+
+    @property
+    def environments(self) -> str:
+        """The environments of all its processes that its own user may read."""
+        pids = " ".join(str(process.pid) for process in self.processes)
+        read = "for pid in $0; do tr '\\0' '\\n' </proc/$pid/environ 2>/dev/null; done; true"
+        return self.check("sh -c %s %s", read, pids)
 
     @property
     def root_is_read_only(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from target import Node, said
 
 # A log that never rotates fills the disk; so does one that keeps gigabytes a node.
@@ -79,7 +77,8 @@ def test_the_engine_or_supervisor_is_out_of_reach(node: Node) -> None:
     assert not sockets.stdout, said(sockets)
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "/usr/bin", "/etc"])
-def test_it_cannot_write_what_it_runs(node: Node, path: str) -> None:
-    attempt = node.run("test -w %s", path)
-    assert attempt.rc != 0, said(attempt)
+def test_it_cannot_write_what_it_runs(node: Node) -> None:
+    attempt = node.run(
+        "for path in / /etc /etc/passwd /usr /usr/bin; do test -w $path && exit 1; done; true"
+    )
+    assert attempt.rc == 0, said(attempt)
