@@ -36,7 +36,7 @@ def held(tier: str) -> list[int]:
     return [slot for slot in slots if listens(SOCKETS / tier / f"{slot}.sock")]
 
 
-def main() -> str | None:
+def main() -> str:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--without", nargs="*", default=[], metavar="TIER/SLOT")
     leaving = set(parser.parse_args().without)
@@ -49,10 +49,11 @@ def main() -> str | None:
     for tier, found in slots.items():
         servers = (f"unix:{SOCKETS}/{tier}/{slot}.sock" for slot in found)
         os.environ[TIERS[tier]] = ",".join(servers)
-        print(f"{tier}: slots {', '.join(map(str, found))}", flush=True)
+        sys.stdout.write(f"{tier}: slots {', '.join(map(str, found))}\n")
+    sys.stdout.flush()
     # It replaces the file in one step, so that nginx never reads half of one.
     command = [sys.executable, "-m", "nginxgen", "--env", "--output", CONF]
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ check_memory() {
 check_disk() {
     local place=/var/lib needed=$DISK_NEEDED_MB free
     if [ "$engine_plan" = use ]; then
-        place=$(docker info --format '{{.DockerRootDir}}')
+        place=${DISK_PLACE:-$(docker info --format '{{.DockerRootDir}}')}
         # A remote or a virtual engine keeps its images elsewhere: nothing to look at here.
         [ -d "$place" ] || return 0
         if images_are_there; then needed=$DISK_RUNNING_MB; fi

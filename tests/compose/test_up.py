@@ -1,0 +1,156 @@
+"""`make up` on a stack that runs, that changed, and that was left half-way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from conftest import Wait
+from scripts import COMMANDS, REPOSITORY, command, docker, environment, steps
+
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+
+
+def containers(project: str, service: str | None = None) -> list[str]:
+    filters = [f"--filter=label={PROJECT}={project}"]
+    if service:
+        filters.append(f"--filter=label={SERVICE}={service}")
+    return docker("ps", "--all", "--quiet", "--no-trunc", *filters).split()
+
+
+def starts(project: str) -> dict[str, str]:
+    """When each container of a project was started, the one-shots too."""
+    listing = docker("inspect", "--format={{.Name}} {{.State.StartedAt}}", *containers(project))
+    return dict(line.split(" ") for line in listing.splitlines())
+
+
+def test_a_second_up_restarts_nothing(project: str) -> None:
+    before = starts(project)
+    assert len(before) == 8, before
+    run = command("up").succeeded()
+    assert "nothing to change" in run.output
+    assert starts(project) == before
+
+
+def test_it_ends_with_a_delivered_message_and_the_address() -> None:
+    output = command("up").succeeded().output
+    assert "arrived on the other's WebSocket" in output
+    assert f"http://localhost:{os.environ['CHATIRE_PORT']}" in output
+
+
+def test_the_check_leaves_no_account_behind(project: str) -> None:
+    (postgres,) = containers(project, "postgres")
+    count = ["exec", postgres, "psql", "-Atc", "SELECT count(*) FROM auth_user"]
+    before = docker(*count)
+    command("up").succeeded()
+    assert docker(*count) == before
+
+
+def test_only_one_command_at_a_time_works_on_a_stack(project: str, wait_until: Wait) -> None:
+    hold = "read_settings; one_at_a_time; echo held; exec sleep 60"
+    source = f". {REPOSITORY}/compose/steps/begin.sh\n{hold}"
+    with subprocess.Popen(["bash", "-c", source], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        try:
+            command("up").refused("another make command", project)
+        finally:
+            holder.kill()
+
+
+def test_status_names_every_container_for_people_and_for_programs(project: str) -> None:
+    table = command("status").succeeded().output
+    listed = json.loads(command("status", FORMAT="json").succeeded().output)
+    assert listed["project"] == project
+    assert listed["address"] in table
+    assert {each["service"] for each in listed["containers"]} == {
+        "postgres", "migrate", "http", "ws", "nginx-config", "nginx",
+    }  # fmt: skip
+    for each in listed["containers"]:
+        assert each["name"] in table
+        assert each["health"] in ("healthy", "done", "0"), each
+
+
+def test_a_superuser_is_made_without_its_password_showing(project: str) -> None:
+    (postgres,) = containers(project, "postgres")
+    named = {"DJANGO_SUPERUSER_USERNAME": "smoke-admin"}
+    password = {"DJANGO_SUPERUSER_PASSWORD": "correct-horse-battery-staple"}
+    run = command("superuser", **named, **password).succeeded()
+    assert password["DJANGO_SUPERUSER_PASSWORD"] not in run.output + run.errors
+    sql = "DELETE FROM auth_user WHERE username = 'smoke-admin' AND is_superuser RETURNING 1"
+    assert docker("exec", postgres, "psql", "-Atqc", sql) == "1"
+
+
+def test_destroy_does_nothing_unasked(project: str) -> None:
+    before = starts(project)
+    command("destroy").refused("for good", "CONFIRM=yes")
+    assert starts(project) == before
+
+
+# --- a stack that comes and goes ------------------------------------------------------------
+
+
+@pytest.fixture
+def other(engine_folder: Path) -> Iterator[Mapping[str, str]]:
+    """The settings of a second stack; it is removed at the end."""
+    port = steps("read_settings; . $here/steps/suites.sh; free_port").succeeded().output.strip()
+    settings = {
+        "CHATIRE_PROJECT": "chatire-test-other",
+        "CHATIRE_PORT": port,
+        "CHATIRE_SECRETS_DIR": str(engine_folder / "secrets"),
+        "CHATIRE_ENV_FILE": str(engine_folder / "env"),
+        "CHATIRE_HTTP_REPLICAS": "1",
+        "CHATIRE_WS_REPLICAS": "1",
+    }
+    yield settings
+    command("destroy", CONFIRM="yes", **settings).succeeded()
+    assert not containers(settings["CHATIRE_PROJECT"])
+    volumes = docker("volume", "ls", "--quiet", f"--filter=label={PROJECT}=chatire-test-other")
+    assert not volumes, volumes
+
+
+def kill_when(settings: Mapping[str, str], holds: Callable[[], object], wait_until: Wait) -> None:
+    """Start `make up` and kill it with all its children once this holds."""
+    with subprocess.Popen(
+        [str(COMMANDS / "up")],
+        env=environment(settings),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as running:
+        wait_until(lambda: holds() or running.poll() is not None, "the moment to kill it")
+        assert running.poll() is None, "it ended before it could be killed"
+        os.killpg(running.pid, signal.SIGKILL)
+
+
+def test_an_up_that_was_killed_is_finished_by_the_next(
+    other: Mapping[str, str], wait_until: Wait
+) -> None:
+    project = other["CHATIRE_PROJECT"]
+    kill_when(other, lambda: (Path(other["CHATIRE_SECRETS_DIR"]) / "http").exists(), wait_until)
+    kill_when(other, lambda: containers(project, "postgres"), wait_until)
+    kill_when(other, lambda: containers(project, "http"), wait_until)
+    command("up", **other).succeeded()
+
+    # Down keeps the data, and what comes back has it.
+    mark = ["psql", "-Atqc", "CREATE TABLE mark AS SELECT 42 AS value"]
+    docker("exec", containers(project, "postgres")[0], *mark)
+    command("down", **other).succeeded()
+    assert not containers(project)
+    command("up", **other).succeeded()
+    read = ["psql", "-Atqc", "SELECT value FROM mark"]
+    assert docker("exec", containers(project, "postgres")[0], *read) == "42"
+
+    # A changed setting reaches the services it is for, and no other.
+    before = starts(project)
+    command("up", **{**other, "CHATIRE_WS_MAX_SOCKETS": "50"}).succeeded()
+    after = starts(project)
+    changed = {name for name in after if before.get(name) != after[name]}
+    assert f"/{project}-ws-1" in changed
+    assert f"/{project}-postgres-1" not in changed
