@@ -36,7 +36,7 @@ def held(tier: str) -> list[int]:
     return [slot for slot in slots if listens(SOCKETS / tier / f"{slot}.sock")]
 
 
-def main() -> str:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--without", nargs="*", default=[], metavar="TIER/SLOT")
     leaving = set(parser.parse_args().without)
@@ -45,7 +45,7 @@ def main() -> str:
     }
     for tier, found in slots.items():
         if not found:
-            return f"no replica of {tier} listens in {SOCKETS / tier}; start one first"
+            sys.exit(f"no replica of {tier} listens in {SOCKETS / tier}; start one first")
     for tier, found in slots.items():
         servers = (f"unix:{SOCKETS}/{tier}/{slot}.sock" for slot in found)
         os.environ[TIERS[tier]] = ",".join(servers)
@@ -57,4 +57,4 @@ def main() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

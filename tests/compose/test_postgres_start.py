@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from conftest import Wait
@@ -41,6 +40,16 @@ class Database:
     def has(self, path: str) -> bool:
         done = subprocess.run(["docker", "exec", self.id, "test", "-e", path], check=False)
         return done.returncode == 0
+
+    def log(self) -> str:
+        done = subprocess.run(
+            ["docker", "logs", self.id],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+        return done.stdout
 
     def running(self) -> bool:
         return docker("inspect", "--format={{.State.Running}}", self.id) == "true"
@@ -106,20 +115,10 @@ def test_it_stops_at_once_although_a_client_is_connected(
         docker("stop", "--time=30", database.id)
     state = docker("inspect", "--format={{.State.ExitCode}} {{.State.OOMKilled}}", database.id)
     assert state == "0 false"
-    assert (
-        "database system is shut down"
-        in subprocess.run(
-            ["docker", "logs", database.id], capture_output=True, text=True, check=True
-        ).stderr
-    )
+    assert "database system is shut down" in database.log()
 
 
-def test_without_its_password_nothing_is_made(
-    database: Database, tmp_path: Path, wait_until: Wait
-) -> None:
+def test_without_its_password_nothing_is_made(database: Database, wait_until: Wait) -> None:
     database.start("--env=CHATIRE_SECRETS_DIR=/nowhere")
     wait_until(lambda: not database.running(), "the container has ended")
-    log = subprocess.run(
-        ["docker", "logs", database.id], capture_output=True, text=True, check=True
-    )
-    assert "/nowhere/postgres_owner_password is missing" in log.stderr
+    assert "/nowhere/postgres_owner_password is missing" in database.log()

@@ -74,10 +74,9 @@ def test_a_second_run_changes_nothing(engine_folder: Path) -> None:
 def test_half_made_secrets_are_finished(engine_folder: Path) -> None:
     make_secrets(engine_folder).succeeded()
     before = contents(engine_folder)
-    remove(
-        engine_folder, "ws/jwt_signing_key", "http/postgres_password", "postgres/postgres_password"
-    )
-    assert len(contents(engine_folder)) == len(before) - 3
+    lost = ["ws/jwt_signing_key", "http/postgres_password", "postgres/postgres_password"]
+    remove(engine_folder, *lost)
+    assert len(contents(engine_folder)) == len(before) - len(lost)
     make_secrets(engine_folder).succeeded()
     assert contents(engine_folder) == before
 
