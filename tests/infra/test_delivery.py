@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -12,9 +12,10 @@ import pytest
 from chat_client import Account, Chat, Socket, new_client_id, told
 from chat_workers import workers, workers_serving
 from conftest import People
-from target import Node, Target
+from target import Target
 
-# Sockets opened in search of one in every process; nginx spreads them, so a few a process do.
+# Sockets opened, for each process, until every process holds one; nginx spreads them, so that
+# as many sockets as processes mostly do.
 TRIES_A_PROCESS = 6
 
 # A hint takes milliseconds; a worker that hears none looks at its rooms every two seconds.
@@ -26,57 +27,49 @@ BURST = 12
 
 @dataclass
 class Spread:
-    """A chat with a ready socket in every ws process."""
+    """A chat whose ready sockets are held by all ws processes: each holds one at least."""
 
     uri: str
-    sockets: dict[str, Socket]  # by worker
-    processes: dict[Node, str]  # the worker that a node is
-
-    def in_node(self, node: Node) -> Socket:
-        return self.sockets[self.processes[node]]
-
-    @property
-    def all(self) -> list[Socket]:
-        return list(self.sockets.values())
+    sockets: list[Socket]
 
 
 @pytest.fixture(scope="module")
 def spread(target: Target, alice: Account, bob: Account) -> Iterator[Spread]:
-    """Alice and bob in one chat, with a socket in each process; which is where is read off the
-    workers' own rows, so that a pair said to cross processes does.
-    """
+    """Alice and bob in one chat, with sockets in each process."""
     uri = alice.create_chat()
     bob.join(uri)
-    processes = workers(target)
-    every = set(processes.values())
+    with ExitStack() as stack:
+        sockets = spread_out(target, uri, (alice, bob), stack)
+        yield Spread(uri, sockets)
+
+
+def spread_out(
+    target: Target, uri: str, owners: Sequence[Account], stack: ExitStack
+) -> list[Socket]:
+    """Open sockets, of the owners in turn, until every ws process holds one of them.
+
+    Which processes serve the chat is read off their own rows, so that what is said to cross
+    processes does.
+    """
+    every = set(workers(target).values())
     assert len(every) >= 2, f"one ws process only, nothing can cross: {every}"
-    held: dict[str, Socket] = {}
-    with ExitStack() as open_sockets:
-        for attempt in range(TRIES_A_PROCESS * len(every)):
-            owner = (alice, bob)[attempt % 2]
-            before = workers_serving(target, uri)
-            socket = open_sockets.enter_context(owner.listening(uri))
-            for worker in newly_serving(target, uri, before):
-                held[worker] = socket
-            if held.keys() == every:
-                break
-        assert held.keys() == every, f"sockets in {held.keys()} of {every}"
-        yield Spread(uri, held, processes)
-
-
-def newly_serving(target: Target, uri: str, before: set[str]) -> set[str]:
-    """The workers that began to serve a chat; none, if a second passes without one."""
-    deadline = time.monotonic() + 1
-    while time.monotonic() < deadline:
-        if new := workers_serving(target, uri) - before:
-            return new
-    return set()
+    sockets: list[Socket] = []
+    serving: set[str] = set()
+    while serving != every:
+        assert len(sockets) < TRIES_A_PROCESS * len(every), f"{len(sockets)} sockets in {serving}"
+        owner = owners[len(sockets) % len(owners)]
+        sockets.append(stack.enter_context(owner.listening(uri)))
+        deadline = time.monotonic() + 1
+        before = serving
+        while serving == before and time.monotonic() < deadline:
+            serving = workers_serving(target, uri)
+    return sockets
 
 
 def test_a_post_over_http_arrives_in_every_ws_process(spread: Spread, alice: Account) -> None:
     stored = alice.post(spread.uri, "over HTTP")
-    arrived = [socket.until("message", seq=stored["seq"]) for socket in spread.all]
-    assert [frame["message"] for frame in arrived] == ["over HTTP"] * len(spread.all)
+    arrived = [socket.until("message", seq=stored["seq"]) for socket in spread.sockets]
+    assert [frame["message"] for frame in arrived] == ["over HTTP"] * len(spread.sockets)
     assert {frame["id"] for frame in arrived} == {stored["id"]}
     assert arrived[0]["user"]["username"] == alice.username
 
@@ -89,29 +82,36 @@ def test_a_message_is_heard_of_and_not_only_looked_up(spread: Spread, alice: Acc
     for number in range(5):
         begin = time.monotonic()
         seq = alice.post(spread.uri, f"quick {number}")["seq"]
-        for socket in spread.all:
+        for socket in spread.sockets:
             socket.until("message", seq=seq)
         took.append(time.monotonic() - begin)
     assert min(took) < AT_ONCE, took
 
 
-def test_a_frame_arrives_in_every_ws_process_its_own_included(spread: Spread, ws: Node) -> None:
-    identity = new_client_id()
-    spread.in_node(ws).send({"type": "message", "message": f"from {ws}", "client_id": identity})
-    arrived = [socket.until("message", client_id=identity) for socket in spread.all]
-    assert {frame["message"] for frame in arrived} == {f"from {ws}"}
-    assert len({frame["seq"] for frame in arrived}) == 1
+def test_a_frame_sent_in_any_ws_process_arrives_in_every_one(spread: Spread) -> None:
+    sent = {new_client_id(): socket for socket in spread.sockets}
+    for identity, socket in sent.items():
+        socket.send({"type": "message", "message": f"as {identity}", "client_id": identity})
+    for socket in spread.sockets:
+        wait_for = set(sent) - {frame["client_id"] for frame in socket.of("message")}
+        while wait_for:
+            wait_for.discard(socket.until("message")["client_id"])
+    arrived = [
+        [(frame["seq"], frame["message"]) for frame in socket.of("message")[-len(sent) :]]
+        for socket in spread.sockets
+    ]
+    assert all(each == arrived[0] for each in arrived), arrived
 
 
 def test_a_frame_without_a_type_is_a_message(spread: Spread) -> None:
-    first, second = spread.all[:2]
+    first, second = spread.sockets[:2]
     first.send({"message": "as the tutorial sends it"})
     assert second.until("message", message="as the tutorial sends it")["client_id"] is None
 
 
 def test_what_is_acknowledged_is_in_the_history(spread: Spread, bob: Account) -> None:
     identity = new_client_id()
-    sender = spread.all[0]
+    sender = spread.sockets[0]
     sender.send({"type": "message", "message": "durable", "client_id": identity})
     ack = sender.until("ack", client_id=identity)
     page = bob.history(spread.uri, after=ack["seq"] - 1)
@@ -127,10 +127,10 @@ def test_every_reader_sees_one_order_without_a_gap(
     start = alice.post(spread.uri, "the burst begins")["seq"]
     wanted = list(range(start + 1, start + 3 * BURST + 1))
     for number in range(BURST):
-        for socket in spread.all[:2]:
+        for socket in spread.sockets[:2]:
             socket.send({"type": "message", "message": f"{number} by socket"})
         bob.post(spread.uri, f"{number} by HTTP")
-    for socket in spread.all:
+    for socket in spread.sockets:
         socket.until("message", seq=wanted[-1])
         seqs = [frame["seq"] for frame in socket.of("message") if frame["seq"] > start]
         assert seqs == wanted
@@ -138,7 +138,7 @@ def test_every_reader_sees_one_order_without_a_gap(
     assert [each["seq"] for each in page] == wanted
     by_socket = [
         (frame["seq"], frame["id"], frame["message"])
-        for frame in spread.all[0].of("message")
+        for frame in spread.sockets[0].of("message")
         if frame["seq"] > start
     ]
     assert [(each["seq"], each["id"], each["message"]) for each in page] == by_socket
@@ -146,7 +146,7 @@ def test_every_reader_sees_one_order_without_a_gap(
 
 def test_frame_history_and_answer_show_the_same_message(spread: Spread, alice: Account) -> None:
     stored = alice.post(spread.uri, "one shape", new_client_id())
-    frame = spread.all[-1].until("message", seq=stored["seq"])
+    frame = spread.sockets[-1].until("message", seq=stored["seq"])
     listed = alice.history(spread.uri, after=stored["seq"] - 1)[0]
     assert {name: frame[name] for name in listed} == listed
     assert {name: stored[name] for name in listed if name in stored} == {
@@ -166,7 +166,7 @@ def test_a_post_repeated_is_stored_and_delivered_once(spread: Spread, alice: Acc
     assert again == first
     fence = alice.post(spread.uri, "after the repeat")
     assert fence["seq"] == first["seq"] + 1, "the repeat used up a seq"
-    for socket in spread.all:
+    for socket in spread.sockets:
         socket.until("message", seq=fence["seq"])
         assert len([f for f in socket.of("message") if f["client_id"] == identity]) == 1
 
@@ -177,24 +177,20 @@ def test_a_frame_repeated_in_another_process_is_acked_with_the_first_seq(
     """Somebody whose connection broke repeats what was on its way, wherever they come back."""
     identity = new_client_id()
     frame = {"type": "message", "message": "did it arrive?", "client_id": identity}
-    with ExitStack() as open_sockets:
-        mine = open_sockets.enter_context(bob.listening(room))
-        first_worker = newly_serving(target, room, set())
-        mine.send(frame)
-        first = mine.until("ack", client_id=identity)
-        for _ in range(TRIES_A_PROCESS):
-            other = open_sockets.enter_context(bob.listening(room))
-            if newly_serving(target, room, first_worker):
-                break
-        else:
-            raise AssertionError(f"every socket went to {first_worker}")
-        other.send(frame)
-        again = other.until("ack", client_id=identity)
-        assert (again["seq"], again["id"]) == (first["seq"], first["id"])
-        fence = bob.post(room, "after the repeat")["seq"]
-        assert fence == first["seq"] + 1
-        other.until("message", seq=fence)
-        assert not [each for each in other.of("message") if each["client_id"] == identity]
+    with ExitStack() as stack:
+        first, *others = spread_out(target, room, [bob], stack)
+        first.send(frame)
+        stored = first.until("ack", client_id=identity)
+        for other in others:
+            other.until("message", client_id=identity)
+            other.send(frame)
+        acked = [other.until("ack", client_id=identity) for other in others]
+        assert {(each["seq"], each["id"]) for each in acked} == {(stored["seq"], stored["id"])}
+        fence = bob.post(room, "after the repeats")["seq"]
+        assert fence == stored["seq"] + 1
+        for socket in (first, *others):
+            socket.until("message", seq=fence)
+            assert [each["seq"] for each in socket.of("message")] == [stored["seq"], fence]
 
 
 @pytest.fixture(scope="module")
@@ -206,15 +202,15 @@ def visitor(spread: Spread, people: People) -> Account:
 
 
 def test_everybody_is_told_of_a_new_member(spread: Spread, visitor: Account) -> None:
-    for socket in spread.all:
+    for socket in spread.sockets:
         socket.until("members", match=lambda frame: visitor.username in names(frame["members"]))
 
 
 def test_presence_crosses_processes(spread: Spread, visitor: Account) -> None:
     with visitor.listening(spread.uri):
-        for socket in spread.all:
+        for socket in spread.sockets:
             socket.until("presence", match=lambda frame: visitor.username in names(frame["online"]))
-    for socket in spread.all:
+    for socket in spread.sockets:
         socket.until("presence", match=lambda frame: visitor.username not in names(frame["online"]))
 
 
@@ -225,7 +221,7 @@ def test_what_one_does_is_seen_in_every_process(
     seq = alice.post(spread.uri, "look")["seq"]
     with visitor.listening(spread.uri) as mine:
         mine.send({"type": kind, "seq": seq} if kind == "read" else {"type": kind})
-        for socket in spread.all:
+        for socket in spread.sockets:
             socket.until(kind, match=lambda frame: names([frame["user"]]) == {visitor.username})
 
 
@@ -340,7 +336,7 @@ def test_a_removed_member_gets_nothing_more(spread: Spread, people: People, alic
         after = alice.post(spread.uri, "without them")["seq"]
         assert socket.closed() == 4403
         assert after not in [frame["seq"] for frame in socket.of("message")]
-    spread.all[0].until("message", seq=after)
+    spread.sockets[0].until("message", seq=after)
     with removed.socket(spread.uri) as socket:
         assert socket.closed() == 4403
     assert removed.request("GET", f"/api/chats/{spread.uri}/messages/").status_code == 403

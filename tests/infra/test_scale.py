@@ -61,8 +61,10 @@ def test_a_new_ws_process_is_given_sockets(
         for socket in sockets:
             socket.until("ready")
         name = new.get("/readyz").json()["worker"]
-        served = target.query(f"SELECT 1 FROM realtime_presence WHERE worker = '{name}'")
-        assert served, f"none of {len(sockets)} sockets went to {new}"
+        wait_until(
+            lambda: target.query(f"SELECT 1 FROM realtime_presence WHERE worker = '{name}'"),
+            f"one of {len(sockets)} sockets goes to {new}",
+        )
         stored = alice.post(room, "in the new process too")
         for socket in sockets:
             socket.until("message", seq=stored["seq"])
