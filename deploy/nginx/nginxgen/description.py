@@ -158,7 +158,14 @@ class WsTier(_Checked):
         "where the tier listens; required",
         "CHATIRE_WS_SERVERS",
     )
-    max_fails: int = _setting(3, Whole(0, 1000), "failures", "as for http")
+    max_fails: int = _setting(
+        0,
+        Whole(0, 1000),
+        "failures",
+        "as for http; nginx takes a failed server back only when a request to it has ended, and a "
+        "tunnel ends after hours: with another number than 0, workers that are back after a crash "
+        "get one socket in two seconds, and all others are refused",
+    )
     fail_seconds: int = _setting(1, _SECONDS, "s", "as for http")
     connect_seconds: int = _setting(2, _SECONDS, "s", "as for http")
     idle_seconds: int = _setting(

@@ -163,6 +163,22 @@ def test_where_no_worker_is_left_the_answer_is_json(tmp_path: Path) -> None:
                 assert int(reply.header("Retry-After") or 0) > 0
 
 
+def test_workers_that_come_back_get_every_socket_at_once(tmp_path: Path) -> None:
+    # A tunnel counts as a success only when it ends, so nothing may hang on that.
+    paths = (tmp_path / "1.sock", tmp_path / "2.sock")
+    with ExitStack() as stack:
+        http = stack.enter_context(HttpTier(tmp_path / "http.sock"))
+        dead = tuple(dead_socket(path) for path in paths)
+        nginx = stack.enter_context(Nginx(described(tmp_path, (http.address,), dead), tmp_path))
+        for _ in range(8):
+            assert nginx.ask("GET", "/ws/chats/abc/", HANDSHAKE).status == 502
+        for path in paths:
+            path.unlink()
+            stack.enter_context(WsTier(path, "back"))
+        sockets = [stack.enter_context(socket_to(nginx)) for _ in range(8)]
+        assert [said_back(connection) for connection in sockets] == ["back: hello"] * 8
+
+
 def test_an_open_socket_lives_through_a_reload(opened: Opened) -> None:
     with opened() as site, socket_to(site.nginx) as old:
         assert said_back(old) == "ws: hello"
