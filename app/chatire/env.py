@@ -55,6 +55,7 @@ class Env:
     ws_frames_burst: int
     ws_outbox_bytes: int
     ws_db_connections: int
+    ws_deaf_seconds: int
     drain_seconds: int
     log_level: str
     bind: str
@@ -105,6 +106,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Env:
         ws_outbox_bytes=reader.integer("CHATIRE_WS_OUTBOX_BYTES", 1 << 20, 1 << 16, 1 << 28),
         # Every query is short, and each connection costs the database a process.
         ws_db_connections=reader.integer("CHATIRE_WS_DB_CONNECTIONS", 6, 1, 100),
+        # A worker that hears no notification for so long, while the database answers it, ends.
+        ws_deaf_seconds=reader.integer("CHATIRE_WS_DEAF_SECONDS", 60, 10, 3_600),
         drain_seconds=reader.integer("CHATIRE_DRAIN_SECONDS", 20, 0, 3_600),
         log_level=reader.choice(
             "CHATIRE_LOG_LEVEL",

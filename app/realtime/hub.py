@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from accounts import sessions
 from accounts.users import UserRow
@@ -41,8 +42,6 @@ ACCESS_TICK_SECONDS = 5.0
 ACCESS_BATCH = 2_000
 # A room outlives its last socket by this, so that a reconnect finds it open.
 ROOM_LINGER_SECONDS = 8.0
-# A worker that hears nothing for so long, while the database answers, is not going to.
-DEAF_LIMIT_SECONDS = 60.0
 
 LAST_SEQS_SQL = "SELECT id, last_seq FROM chat_chat WHERE id = ANY(%(chats)s)"
 
@@ -63,6 +62,8 @@ class Hub:
         # When the database last answered, and what it said when it did not.
         self.database_at = self.loop.time()
         self.database_trouble = "not asked yet"
+        # Since when it has answered without fail.
+        self._answering_since = self.loop.time()
 
         self.rooms: dict[int, Room] = {}
         self.sockets: set[Socket] = set()
@@ -140,6 +141,7 @@ class Hub:
     def _database_answered(self) -> None:
         if self.database_trouble:
             logger.info("the database answers")
+            self._answering_since = self.loop.time()
         self.database_at, self.database_trouble = self.loop.time(), ""
 
     # -- sockets ------------------------------------------------------------------------------
@@ -332,16 +334,27 @@ class Hub:
     async def _tick_rooms(self) -> None:
         """Find lost hints, another epoch, and chats that are gone."""
         rooms = [room for room in self.rooms.values() if room.delivered >= 0]
+        # Rooms move on during the query: what it finds is held against what was before it.
+        delivered = {room.chat_id: room.delivered for room in rooms}
         async with pool.connection() as db:
             found = await epoch.acurrent(db)
-            cursor = await db.execute(LAST_SEQS_SQL, {"chats": [room.chat_id for room in rooms]})
+            cursor = await db.execute(LAST_SEQS_SQL, {"chats": list(delivered)})
             last_seqs = dict(await cursor.fetchall())
         self._database_answered()
+        rewritten: list[Room] = []
         if self.epoch and found != self.epoch:
             logger.warning("the database tells another history: all chats are opened anew")
-            for room in list(self.rooms.values()):
-                room.close_sockets(RESTART, "the history has changed")
-                self._drop(room)
+            rewritten = list(self.rooms.values())
+        else:
+            # A restore that nobody told of with `new_epoch`: numbers were taken back.
+            rewritten = [
+                self.rooms[chat_id]
+                for chat_id, seq in delivered.items()
+                if chat_id in self.rooms and last_seqs.get(chat_id, seq) < seq
+            ]
+        for room in rewritten:
+            room.close_sockets(RESTART, "the history has changed")
+            self._drop(room)
         self.epoch = found
         for room in rooms:
             if room.closed:
@@ -356,9 +369,10 @@ class Hub:
         self._watch_for_deafness()
 
     def _watch_for_deafness(self) -> None:
-        """The database has just answered: if the listener is deaf for long, it is our fault."""
+        """The database has answered all along: if the listener is deaf, it is not its fault."""
         health = self.listener.health()
-        if health.reason and health.age > DEAF_LIMIT_SECONDS:
+        answering = self.loop.time() - self._answering_since
+        if health.reason and min(health.age, answering) > settings.ENV.ws_deaf_seconds:
             logger.critical("this worker ends itself: %s", health.reason)
             self.on_deaf()
 

@@ -26,6 +26,8 @@ LAYER_CHANNEL = "channels_postgres_messages"
 # within 2.5 + 4 s, so that the worker is unready within 10.
 BEAT_SECONDS = 2.5
 ANSWER_SECONDS = 4.0
+# A connection that lasted this long was a good one: its loss is made good at once.
+STEADY_SECONDS = 5.0
 DEAF_SECONDS = BEAT_SECONDS + ANSWER_SECONDS + 1.5
 
 Heard = Callable[[str], None]
@@ -90,7 +92,7 @@ class Listener:
     async def _supervise(self) -> None:
         attempt = 0
         while True:
-            before = self.connections
+            began = self._loop.time()
             try:
                 await self._listen()
             except (psycopg.Error, OSError, TimeoutError) as error:
@@ -101,7 +103,7 @@ class Listener:
                 self._trouble = f"{type(error).__name__}: {error}"
             finally:
                 self._listening.clear()
-            attempt = 1 if self.connections > before else attempt + 1
+            attempt = 1 if self._loop.time() - began > STEADY_SECONDS else attempt + 1
             if attempt == 1:
                 logger.warning("listener lost its connection: %s", self._trouble)
             await asyncio.sleep(backoff(attempt))
@@ -156,5 +158,3 @@ class Listener:
         except (psycopg.Error, OSError, TimeoutError) as error:
             logger.warning("catching up failed, listening anew: %s", type(error).__name__)
             cut(connection)
-        else:
-            self._beat_heard()

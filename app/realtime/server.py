@@ -138,6 +138,8 @@ def main() -> int:
         date_header=False,
         timeout_graceful_shutdown=1,
     )
+    # The hub says once that the database is away; the pool would say so at every try.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     server = Server(config, settings.ENV.drain_seconds)
     logger.info("listening on %s", bind)
     server.run()

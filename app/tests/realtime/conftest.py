@@ -18,6 +18,7 @@ from django.db import connections
 from realtime.flusher import hint_thread
 from realtime.layer import HardenedPostgresChannelLayer
 from tests.people import Person, make_person
+from tests.realtime.rooms import make_room
 from tests.realtime.workers import Worker
 
 
@@ -136,3 +137,9 @@ def bob(committed: None) -> Person:
 @pytest.fixture
 def carol(committed: None) -> Person:
     return make_person()
+
+
+@pytest.fixture
+def alice_and_room(alice: Person) -> tuple[Person, str]:
+    """Alice and a chat of hers, made outside of any event loop."""
+    return alice, make_room(alice)

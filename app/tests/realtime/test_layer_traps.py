@@ -23,6 +23,7 @@ from realtime import janitor, listener, pool, statements
 from realtime.conninfo import connection_params
 from realtime.layer import HardenedPostgresChannelLayer
 from realtime.receiver import Receiver
+from tests.realtime.relay import Relay
 from tests.realtime.waiting import LISTENERS, aquery, auntil, query
 
 Layer = HardenedPostgresChannelLayer
@@ -67,56 +68,19 @@ async def test_a_half_open_connection_is_noticed_and_replaced(
     monkeypatch.setattr(listener, "BEAT_SECONDS", 0.2)
     monkeypatch.setattr(listener, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(listener, "DEAF_SECONDS", 1.0)
-    async with Relay() as relay:
-        params = relay.params
-        monkeypatch.setattr(listener, "connection_params", lambda name: params(name))
+    with Relay() as relay:
+        there = {"host": "127.0.0.1", "port": relay.port}
+        monkeypatch.setattr(
+            listener, "connection_params", lambda name: {**connection_params(name), **there}
+        )
         await listening(layer)
         health = layer.receiver().listener.health
         relay.hole = True
         await auntil(lambda: "deaf" in health().reason, "the listener says that it is deaf", 3)
         relay.hole = False
         await auntil(lambda: not health().reason, "the listener hears again", 5)
-        assert layer.receiver().listener.connections == 2
-
-
-class Relay:
-    """A TCP relay to PostgreSQL which can swallow everything while keeping its connections."""
-
-    def __init__(self) -> None:
-        self.hole = False
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Relay:
-        self._target = connection_params("relay")
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self._port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def params(self, name: str) -> dict[str, Any]:
-        return {**connection_params(name), "host": "127.0.0.1", "port": self._port}
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back, forth = await asyncio.open_connection(self._target["host"], self._target["port"])
-        for source, sink in ((reader, forth), (back, writer)):
-            task = asyncio.ensure_future(self._pump(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65_536):
-                if not self.hole:
-                    sink.write(data)
-        except ConnectionError:
-            pass
-        finally:
-            sink.close()
+        assert layer.receiver().listener.connections > 1
+        await layer.receiver().listener.close()
 
 
 async def test_many_receivers_at_once_share_one_listener_and_get_one_copy(layer: Layer) -> None:

@@ -132,3 +132,19 @@ def test_a_new_epoch_sends_every_client_away_and_resets_it_when_it_returns(
         assert client.closed() == 1012
     with chat(workers[0], alice, uri, f"?after=1&epoch={held}") as client:
         assert client.next() == {"type": "reset", "seq": 1, "epoch": renewed}
+
+
+def test_a_restore_that_nobody_told_of_resets_the_clients_it_leaves_ahead(
+    workers: Pair, alice: Person
+) -> None:
+    uri = make_room(alice)
+    fill(uri, alice, 5)
+    with chat(workers[0], alice, uri) as client:
+        epoch_before = client.ready()["epoch"]
+        Message.objects.filter(chat__uri=uri, seq__gt=2).delete()
+        Chat.objects.filter(uri=uri).update(last_seq=2)
+        assert client.close_code() == 1012
+    with chat(workers[0], alice, uri, f"?after=5&epoch={epoch_before}") as client:
+        assert client.next("reset")["seq"] == 2
+        post(uri, alice, "three")
+        assert client.messages(1)[0]["seq"] == 3

@@ -1,0 +1,137 @@
+"""What the ws tier leans on in uvicorn, and that it also runs on any other ASGI server."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from typing import Any
+
+from asgiref.testing import ApplicationCommunicator
+from django.db import connection
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from realtime.closing import RESTART
+from realtime.hub import close_hub, get_hub
+from realtime.outbox import Frames, QueueOutbox
+from realtime.routing import application
+from realtime.wire import WireProtocol
+from tests.people import Person
+from tests.realtime.rooms import post
+
+_Communicator: Any = ApplicationCommunicator
+
+
+def test_uvicorns_protocol_still_has_what_the_wire_leans_on() -> None:
+    """A newer uvicorn that changes these needs a look at realtime/wire.py."""
+    for name in (
+        "handle_connect",
+        "data_received",
+        "send_receive_event_to_app",
+        "handle_parser_exception",
+        "keepalive_timeout",
+        "stop_keepalive",
+        "connection_lost",
+    ):
+        assert name in vars(WebSocketsSansIOProtocol), name
+        theirs = inspect.signature(vars(WebSocketsSansIOProtocol)[name])
+        if name in vars(WireProtocol):
+            ours = inspect.signature(vars(WireProtocol)[name])
+            assert list(ours.parameters) == list(theirs.parameters)
+    source = inspect.getsource(WebSocketsSansIOProtocol)
+    for attribute in (
+        "self.close_sent",
+        "self.disconnected",
+        "self.writable",
+        "self.close_timer",
+        "self.read_paused",
+        "self.handshake_initiated",
+        "self.handshake_complete",
+        "self.queue.put_nowait",
+        "self.conn.send_close",
+        "self.curr_msg_data_type",
+        "if self.close_timer is None:",
+    ):
+        assert attribute in source, attribute
+
+
+def post_apart(person: Person, uri: str) -> None:
+    """Post from a thread, and leave it no connection."""
+    post(person, uri)
+    connection.close()
+
+
+class Plain(_Communicator):
+    """A WebSocket on a server without extensions."""
+
+    def __init__(self, path: str, *subprotocols: str) -> None:
+        super().__init__(
+            application,
+            {
+                "type": "websocket",
+                "path": path,
+                "query_string": b"",
+                "headers": [],
+                "subprotocols": list(subprotocols),
+            },
+        )
+
+    async def hear(self) -> Any:
+        return json.loads((await self.receive_output(5))["text"])
+
+
+async def test_a_chat_works_on_a_server_without_the_wire_extension(
+    alice_and_room: tuple[Person, str],
+) -> None:
+    alice, uri = alice_and_room
+    socket = Plain(f"/ws/chats/{uri}/", "chatire", f"jwt.{alice.access}")
+    try:
+        (await get_hub()).listener.health()
+        await wait_until_heard()
+        await socket.send_input({"type": "websocket.connect"})
+        accepted = await socket.receive_output(5)
+        assert (accepted["type"], accepted["subprotocol"]) == ("websocket.accept", "chatire")
+        assert (await socket.hear())["type"] == "ready"
+        await socket.send_input({"type": "websocket.receive", "text": '{"message":"x"}'})
+        kinds = {(await socket.hear())["type"] for _ in range(3)}
+        assert kinds == {"presence", "message", "ack"}
+        await asyncio.to_thread(post_apart, alice, uri)
+        assert (await socket.hear())["seq"] == 2
+        (await get_hub()).sockets.copy().pop().close(RESTART, "bye")
+        assert (await socket.receive_output(5))["code"] == RESTART
+        await socket.send_input({"type": "websocket.disconnect", "code": RESTART})
+        await socket.wait(5)
+        assert not (await get_hub()).sockets
+        foreign = Plain("/nowhere/")
+        await foreign.send_input({"type": "websocket.connect"})
+        assert (await foreign.receive_output(5))["type"] == "websocket.close"
+        await foreign.wait(5)
+    finally:
+        await close_hub()
+
+
+async def wait_until_heard() -> None:
+    hub = await get_hub()
+    async with asyncio.timeout(10):
+        while hub.listener.health().reason:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_a_queue_outbox_is_bounded_and_ends_the_application_that_cannot_send() -> None:
+    stuck = asyncio.Event()
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+        await stuck.wait()
+
+    outbox = QueueOutbox(send)
+    frame = Frames([b"x" * 100_000])
+    for _ in range(40):
+        outbox.push(frame)
+        await asyncio.sleep(0)
+    assert outbox.gone
+    stuck.set()
+    await outbox.flushed()
+    assert sent[-1]["code"] == 4429
+    assert 10 < len(sent) < 14
