@@ -45,6 +45,7 @@ export class Inbox {
   private attempt = 0
   private timer: ReturnType<typeof setTimeout> | undefined
   private stopped = false
+  private live = false
 
   constructor(options: InboxOptions) {
     this.options = options
@@ -57,6 +58,9 @@ export class Inbox {
       path: () => '/ws/inbox/',
       // What changed while no socket was open is in the list.
       onOpen: () => void this.fetch(),
+      onLine: (line) => {
+        this.live = line === 'open'
+      },
       onFrame: (frame) => {
         this.hear(frame as InboxFrame)
       },
@@ -89,6 +93,11 @@ export class Inbox {
   onArrival(listener: (message: Message) => void): () => void {
     this.arrivals.add(listener)
     return () => this.arrivals.delete(listener)
+  }
+
+  /** Fetches the list anew, unless the socket keeps it up to date. */
+  refresh(): void {
+    if (this.loaded.value && !this.live) void this.fetch()
   }
 
   /** Fetches the newest page of the list; tries again by itself when that fails. */
