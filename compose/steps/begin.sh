@@ -8,8 +8,7 @@ command_name="make ${0##*/}"
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 here=$root/compose
 state=$here/.state
-logs=$state/logs
-mkdir -p "$logs"
+mkdir -p "$state"
 
 # shellcheck source=say.sh
 source "$here/steps/say.sh"
@@ -40,8 +39,11 @@ source "$here/steps/tools.sh"
 # shellcheck source=delivery.sh
 source "$here/steps/delivery.sh"
 
+# What a killed command had started, such as docker compose, holds its lock until it ends.
+LOCK_PATIENCE=${LOCK_PATIENCE:-20}
+
 # One command at a time on one stack: two would undo each other. After read_settings.
 one_at_a_time() {
     exec 8>"$CHATIRE_STATE/lock"
-    flock -n 8 || fail "another make command is at work on '$CHATIRE_PROJECT' (it holds $CHATIRE_STATE/lock); wait for it to end, then run this again."
+    flock -w "$LOCK_PATIENCE" 8 || fail "another make command is at work on '$CHATIRE_PROJECT' (it holds $CHATIRE_STATE/lock); wait for it to end, then run this again."
 }

@@ -7,7 +7,7 @@ check_delivery() {
     begin Delivery
     local result
     check_published
-    result=$(compose run --rm --no-deps -T check 2>"$logs/delivery.log" 8>&-) || {
+    result=$(compose run --rm --no-deps -T check 2>"$logs/delivery.log") || {
         clean_up_check "$result"
         fail "the stack runs, but no message came through: $(grep -v '^ Container' "$logs/delivery.log" | tail -n 1); make logs shows what the services say."
     }

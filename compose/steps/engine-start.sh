@@ -3,6 +3,7 @@
 
 ENGINE_START_SECONDS=60 # a first start makes its storage and its networks
 DOCKERD_LOG=${DOCKERD_LOG:-/var/log/dockerd.log}
+ENGINE_RUN=${ENGINE_RUN:-/var/run} # where it keeps its pid file and sockets
 
 start_engine() {
     local how log
@@ -37,7 +38,7 @@ start_engine() {
 # start when another process has got that number meanwhile.
 forget_dead_engine() {
     local file pid
-    for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+    for file in "$ENGINE_RUN/docker.pid" "$ENGINE_RUN/docker/containerd/containerd.pid"; do
         [ -f "$file" ] || continue
         pid=$(tr -cd '0-9' <"$file")
         # A dead process that nobody has waited for still has a number, but no program.
@@ -46,8 +47,7 @@ forget_dead_engine() {
         *) rm -f "$file" ;;
         esac
     done
-    rm -f /var/run/docker.sock /var/run/docker/containerd/containerd.sock /var/run/docker/containerd/containerd.sock.ttrpc \
-        /var/run/docker/containerd/containerd-debug.sock
+    rm -f "$ENGINE_RUN/docker.sock" "$ENGINE_RUN"/docker/containerd/containerd*.sock{,.ttrpc}
 }
 
 dockerd_complaint() {

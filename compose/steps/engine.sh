@@ -8,7 +8,7 @@ ENGINE_PATIENCE=20   # seconds for `docker info`; an engine that is there answer
 # Sets engine_plan: use | start | install, or ends with one line that says what is in the way.
 # Changes nothing.
 check_engine() {
-    engine_plan='' engine_error=''
+    engine_plan='' engine_error='' plugins_missing=''
     if command -v docker >/dev/null; then
         if engine_answers; then
             engine_plan=use

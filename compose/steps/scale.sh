@@ -38,7 +38,7 @@ retire_surplus() {
 update_nginx() {
     local without=()
     [ "$#" -eq 0 ] || without=(--without "$@")
-    compose run --rm --no-deps -T nginx-config nginx-config "${without[@]}" >"$logs/nginx-config.log" 2>&1 8>&- ||
+    compose run --rm --no-deps -T nginx-config nginx-config "${without[@]}" >"$logs/nginx-config.log" 2>&1 ||
         fail "nginx's configuration could not be written: $(grep -v '^ Container' "$logs/nginx-config.log" | tail -n 1)"
     reload_nginx
 }

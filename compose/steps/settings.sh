@@ -88,7 +88,8 @@ read_settings() {
     export CHATIRE_STOP_GRACE=$((CHATIRE_DRAIN_SECONDS + 10))s
     # What make keeps of this project.
     export CHATIRE_STATE=$state/$CHATIRE_PROJECT
-    mkdir -p "$CHATIRE_STATE"
+    logs=$CHATIRE_STATE/logs
+    mkdir -p "$logs"
     # nginx's settings go to its generator as they are.
     CHATIRE_SITE=$(env | grep '^CHATIRE_NGINX_' | LC_ALL=C sort || :)
     export CHATIRE_SITE

@@ -53,7 +53,7 @@ start_stack() {
     [ -z "$nginx_before" ] || conf_before=$(loaded_conf "$nginx_before")
     note 'starting postgres, migrate, http and ws, nginx'
     [ -z "$nginx_before" ] || retire_surplus
-    compose up -d --wait --wait-timeout "$START_SECONDS" --remove-orphans >"$logs/up.log" 2>&1 8>&- || start_failed
+    compose up -d --wait --wait-timeout "$START_SECONDS" --remove-orphans >"$logs/up.log" 2>&1 || start_failed
     nginx_after=$(container_of nginx)
     if [ "$nginx_before" = "$nginx_after" ] && [ "$conf_before" != "$(loaded_conf "$nginx_after")" ]; then
         reload_nginx

@@ -155,7 +155,21 @@ def test_an_engine_that_dies_at_its_start_is_reported_with_its_log(
     programs.put("dockerd", "echo 'failed to start daemon: no room for images' >&2; exit 1")
     programs.put("id", "echo 0")
     log = tmp_path / "dockerd.log"
-    run = steps("read_settings; start_engine", PATH=str(programs), DOCKERD_LOG=str(log))
+    changes = {"PATH": str(programs), "DOCKERD_LOG": str(log), "ENGINE_RUN": str(tmp_path)}
+    run = steps("read_settings; start_engine", **changes)
     assert run.status == 1, run
     assert "no room for images" in run.errors, run
     assert str(log) in run.errors, run
+
+
+def test_what_a_killed_engine_left_behind_is_no_obstacle(programs: Bin, tmp_path: Path) -> None:
+    """Its number may belong to another process by now."""
+    programs.put("docker", f"[ -e {tmp_path}/started ] || exit 1\n{CLIENT}")
+    programs.put("dockerd", f"[ ! -e {tmp_path}/docker.pid ] && touch {tmp_path}/started; sleep 2")
+    programs.put("id", "echo 0")
+    (tmp_path / "docker.pid").write_text("1")
+    (tmp_path / "docker.sock").touch()
+    changes = {"PATH": str(programs), "ENGINE_RUN": str(tmp_path)}
+    log = str(tmp_path / "dockerd.log")
+    steps("read_settings; start_engine", DOCKERD_LOG=log, **changes).succeeded()
+    assert not (tmp_path / "docker.sock").exists()
