@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import ExitStack
 
 import pytest
 
 from chat_client import Account, told, wait_until
 from chat_workers import workers
 from target import Node, Target, said
+from traffic import posted_during
 
 pytestmark = pytest.mark.disruptive
 
@@ -43,39 +44,41 @@ def test_a_ws_process_that_restarts_tells_its_clients_to_come_back(
     target: Target, ws: Node, room: str, alice: Account, bob: Account
 ) -> None:
     """Those on it are closed with 1012 and resume; the others notice nothing."""
-    sockets = [bob.socket(room) for _ in range(2 * len(target.nodes("ws")))]
-    try:
-        epochs = {socket.until("ready")["epoch"] for socket in sockets}
-        assert len(epochs) == 1
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(bob.listening(room)) for _ in range(2 * len(target.nodes("ws")))
+        ]
+        (epoch,) = {socket.of("ready")[0]["epoch"] for socket in sockets}
         before = alice.post(room, "before")["seq"]
         for socket in sockets:
             socket.until("message", seq=before)
-        restarted = ws.restart()
-        assert restarted.rc == 0, said(restarted)
-        during = alice.post(room, "during")["seq"]
-        cut, stayed = 0, 0
+        during = posted_during(ws.restart, alice, room)
+        stayed, cut = [], []
         for socket in sockets:
             try:
-                socket.until("message", seq=during)
-                stayed += 1
+                socket.until("message", seq=during[-1])
+                stayed.append(socket)
             except AssertionError:
                 assert socket.closed() == 1012
-                cut += 1
-        assert 0 < cut < len(sockets), f"{cut} sockets were cut and {stayed} stayed"
-        with bob.listening(room, after=before, epoch=epochs.pop()) as back:
-            assert [frame["seq"] for frame in back.of("message")] == [during]
-    finally:
-        for socket in sockets:
-            socket.close()
+                cut.append(socket)
+        assert stayed, "every socket was cut"
+        assert cut, "no socket was cut"
+        for socket in stayed:
+            assert [frame["seq"] for frame in socket.of("message")] == [before, *during]
+        for socket in cut:
+            seen = socket.of("message")[-1]["seq"]
+            with bob.listening(room, after=seen, epoch=epoch) as back:
+                missed = [seq for seq in during if seq > seen]
+                assert [frame["seq"] for frame in back.of("message")] == missed
     wait_until(lambda: ws.health.passing, f"{ws} healthy again", RESTART)
 
 
-def test_posts_go_on_while_an_http_process_restarts(http: Node, room: str, alice: Account) -> None:
-    restarted = http.restart()
-    assert restarted.rc == 0, said(restarted)
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        alice.post(room, "during the restart")
+def test_no_post_fails_while_an_http_process_restarts(
+    http: Node, room: str, alice: Account
+) -> None:
+    during = posted_during(http.restart, alice, room)
+    assert during == list(range(during[0], during[0] + len(during)))
+    assert len(during) > 1, "nothing was posted during the restart"
     wait_until(lambda: http.health.passing, f"{http} healthy again", RESTART)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from chat_client import Account, Socket, wait_until
 from target import Node, Target, said
+from traffic import posted_during
 
 pytestmark = pytest.mark.disruptive
 
@@ -27,7 +29,11 @@ def starts(target: Target) -> dict[str, tuple[str, int]]:
 def scaled(target: Target, http: int, ws: int) -> None:
     done = target.scale(http, ws)
     assert done.rc == 0, said(done)
-    assert (len(target.nodes("http")), len(target.nodes("ws"))) == (http, ws), said(done)
+    sized(target, http, ws)
+
+
+def sized(target: Target, http: int, ws: int) -> None:
+    assert (len(target.nodes("http")), len(target.nodes("ws"))) == (http, ws)
 
 
 def healthy(nodes: list[Node]) -> bool:
@@ -39,13 +45,15 @@ def test_scaling_out_restarts_nothing_and_loses_no_socket(
 ) -> None:
     before = starts(target)
     with bob.listening(room) as held:
-        scaled(target, size[0] + 1, size[1] + 1)
+        more = size[0] + 1, size[1] + 1
+        posted = posted_during(lambda: target.scale(*more), alice, room)
+        sized(target, *more)
         after = starts(target)
         assert {name: after[name] for name in before} == before
         wait_until(lambda: healthy(target.nodes()), "every node healthy", within=60)
-        stored = alice.post(room, "to a socket that stayed")
-        held.until("message", seq=stored["seq"])
-        assert len(held.of("ready")) == 1
+        posted.append(alice.post(room, "to a socket that stayed")["seq"])
+        held.until("message", seq=posted[-1])
+        assert [frame["seq"] for frame in held.of("message")] == posted
 
 
 def test_a_new_ws_process_is_given_sockets(
@@ -76,23 +84,23 @@ def test_a_new_ws_process_is_given_sockets(
 def test_scaling_in_sends_sockets_elsewhere_and_loses_no_message(
     target: Target, size: tuple[int, int], room: str, alice: Account, bob: Account
 ) -> None:
-    scaled(target, size[0], size[1] + 1)
-    wait_until(lambda: healthy(target.nodes("ws")), "every ws process healthy", within=60)
-    sockets = [bob.socket(room) for _ in range(3 * (size[1] + 1))]
-    epoch = {socket.until("ready")["epoch"] for socket in sockets}.pop()
-    before = alice.post(room, "before")["seq"]
-    for socket in sockets:
-        socket.until("message", seq=before)
-    scaled(target, size[0], size[1])
-    after = alice.post(room, "after")["seq"]
-    cut = 0
-    for socket in sockets:
-        with socket:
+    scaled(target, size[0] + 1, size[1] + 1)
+    wait_until(lambda: healthy(target.nodes()), "every node healthy", within=60)
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(bob.listening(room)) for _ in range(3 * (size[1] + 1))]
+        (epoch,) = {socket.of("ready")[0]["epoch"] for socket in sockets}
+        posted = posted_during(lambda: target.scale(*size), alice, room)
+        sized(target, *size)
+        cut = 0
+        for socket in sockets:
             try:
-                socket.until("message", seq=after)
+                socket.until("message", seq=posted[-1])
+                assert [frame["seq"] for frame in socket.of("message")] == posted
             except AssertionError:
                 assert socket.closed() == 1012
+                seen = [frame["seq"] for frame in socket.of("message")]
+                after = seen[-1] if seen else posted[0] - 1
+                with bob.listening(room, after=after, epoch=epoch) as back:
+                    assert seen + [frame["seq"] for frame in back.of("message")] == posted
                 cut += 1
-    assert 0 < cut < len(sockets), f"{cut} of {len(sockets)} sockets were told to come back"
-    with bob.listening(room, after=before, epoch=epoch) as back:
-        assert [frame["seq"] for frame in back.of("message")] == [after]
+        assert 0 < cut < len(sockets), f"{cut} of {len(sockets)} sockets were told to come back"
