@@ -143,8 +143,8 @@ def test_a_restore_that_nobody_told_of_resets_the_clients_it_leaves_ahead(
         epoch_before = client.ready()["epoch"]
         Message.objects.filter(chat__uri=uri, seq__gt=2).delete()
         Chat.objects.filter(uri=uri).update(last_seq=2)
-        assert client.close_code() == 1012
+        assert client.closed() == 1012
     with chat(workers[0], alice, uri, f"?after=5&epoch={epoch_before}") as client:
-        assert client.next("reset")["seq"] == 2
-        post(uri, alice, "three")
+        assert client.expect("reset")["seq"] == 2
+        post(alice, uri, "three")
         assert client.messages(1)[0]["seq"] == 3
