@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 
 from django.db import connection
@@ -46,13 +45,22 @@ class Relay:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back, forth = await asyncio.open_connection(*self._target)
         for source, sink in ((reader, forth), (back, writer)):
-            pump = asyncio.ensure_future(self._pump(source, sink))
+            pump = asyncio.ensure_future(self._pump(source, sink, (writer, forth)))
             self._pumps.add(pump)
             pump.add_done_callback(self._pumps.discard)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+    async def _pump(
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        both: tuple[asyncio.StreamWriter, asyncio.StreamWriter],
+    ) -> None:
+        try:
             while data := await source.read(65_536):
                 if not self.hole:
                     sink.write(data)
-        sink.close()
+        except ConnectionError:
+            pass
+        finally:
+            for writer in both:
+                writer.close()
