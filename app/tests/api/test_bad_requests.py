@@ -182,6 +182,22 @@ def test_a_broken_form_is_400(content_type: str, body: bytes) -> None:
     answer.json()
 
 
+# Bytes that no UTF-8 has, raw and escaped, and half a surrogate pair as CESU-8 writes it.
+@pytest.mark.parametrize(
+    "text", [b"%FF", b"a%C3", b"%ED%A0%80", b"\xff", b"\xed\xa0\x80", b"%C3&client_id=%A9"]
+)
+def test_a_form_that_is_no_utf_8_is_400_and_stores_nothing(alice: Person, text: bytes) -> None:
+    uri = make_chat(alice)
+    answer = alice.post(
+        f"/api/chats/{uri}/messages/",
+        b"message=" + text,
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert answer.status_code == 400
+    assert is_problem(answer)
+    assert alice.get(f"/api/chats/{uri}/").json()["last_seq"] == 0
+
+
 @pytest.mark.parametrize("path", ["/auth/users/", "/api/chats/", "/api/nothing/"])
 def test_a_large_body_is_a_json_413(alice: Person, path: str) -> None:
     answer = alice.post(path, b'"' + b"x" * 1_000_000 + b'"')
