@@ -46,15 +46,24 @@ cleanup() {
     for undo in "${cleanups[@]}"; do $undo >/dev/null 2>&1; done
 }
 
-# A stack of the tests' own beside whatever runs here: project, port, settings, secrets.
-start_test_stack() {
-    local scratch
+# Settings of the tests' own stack, which runs beside whatever is here: project, port, secrets.
+# Of this machine's settings only those hold that say how packages are fetched.
+test_settings() {
+    local name scratch
     scratch=$(mktemp -d "$state/test.XXXXXX")
-    export CHATIRE_PROJECT=chatire-test CHATIRE_PORT CHATIRE_BIND_ADDRESS=127.0.0.1
-    export CHATIRE_ENV_FILE=$scratch/env CHATIRE_SECRETS_DIR=$scratch/secrets
-    : >"$CHATIRE_ENV_FILE"
-    CHATIRE_PORT=$(free_port)
     cleanup_add "rm -rf $scratch"
+    ! [ -e "${CHATIRE_ENV_FILE:-$root/.env}" ] || grep -E '^CHATIRE_(CA_FILE|DEBIAN_MIRROR|DEBIAN_SECURITY_MIRROR)=' "${CHATIRE_ENV_FILE:-$root/.env}" >"$scratch/env" || :
+    for name in $(compgen -e CHATIRE_); do
+        case $name in CHATIRE_CA_FILE | CHATIRE_DEBIAN_*) ;; *) unset "$name" ;; esac
+    done
+    export CHATIRE_PROJECT=chatire-test CHATIRE_BIND_ADDRESS=127.0.0.1
+    export CHATIRE_ENV_FILE=$scratch/env CHATIRE_SECRETS_DIR=$scratch/secrets
+    CHATIRE_PORT=$(free_port)
+    export CHATIRE_PORT
+    read_settings
+}
+
+start_test_stack() {
     cleanup_add "env CONFIRM=yes $here/commands/destroy"
     # What an interrupted run has left has secrets that are gone.
     CONFIRM=yes "$here/commands/destroy" >/dev/null
