@@ -244,9 +244,9 @@ class ChatEndpoint:
             return
         row = posted.row
         if posted.created:
-            text = events.message_frame(row)
-            self._hub.hear(row.chat_id, row.seq, text.encode())
-            self._hub.hints.put(Hint(row.chat_id, row.seq, text))
+            hint = Hint(row.chat_id, row.seq, events.message_frame(row))
+            self._hub.hear(hint)
+            self._hub.hints.put(hint)
         socket.push(events.ack_frame(row.client_id, row.seq, row.id))
 
     def _typing(self, socket: Socket) -> None:

@@ -230,14 +230,14 @@ class Hub:
     # -- what comes in ------------------------------------------------------------------------
 
     def _heard(self, payload: str) -> None:
-        for chat_id, seq, frame in hints.unpack(payload):
-            self.hear(chat_id, seq, frame.encode())
+        for hint in hints.unpack(payload):
+            self.hear(hint)
 
-    def hear(self, chat_id: int, seq: int, frame: bytes) -> None:
+    def hear(self, hint: hints.Hint) -> None:
         """Take a hint, from the listener or from a socket of this worker."""
-        if room := self.rooms.get(chat_id):
-            room.hear(seq, frame)
-        self.inbox.hear(chat_id, seq)
+        if room := self.rooms.get(hint.chat_id):
+            room.hear(hint.seq, hint.frame.encode())
+        self.inbox.hear(hint.chat_id, hint.seq)
 
     async def _take_events(self) -> None:
         try:
@@ -255,7 +255,7 @@ class Hub:
     def _handle(self, event: dict[str, Any]) -> None:
         kind = event.get("type")
         if kind == "members.changed":
-            self._members_changed(event["chat_id"], event["user_id"])
+            self._members_changed(event["chat_id"], event["user_id"], event["change"])
         elif kind == "session.ended":
             for sid in event["sids"]:
                 self._end_session(uuid.UUID(sid))
@@ -272,7 +272,10 @@ class Hub:
         else:
             logger.warning("event of unknown type %r", kind)
 
-    def _members_changed(self, chat_id: int, user_id: int) -> None:
+    def _members_changed(self, chat_id: int, user_id: int, change: str) -> None:
+        room = self.rooms.get(chat_id)
+        if room is not None and change != "added":
+            room.suspend(user_id)
         self.inbox.changed(chat_id, user_id)
         self._refresh(self._stale_members, [chat_id])
 
@@ -437,9 +440,7 @@ class Hub:
                 self._stale_members.add(chat_id)
                 raise
         if room := self.rooms.get(chat_id):
-            ids = {user.id for user in inside}
-            for user_id in room.all_user_ids() - ids:
-                room.close_sockets(FORBIDDEN, "not a member any more", user_id)
+            room.settle({user.id for user in inside})
             room.send(events.members_frame(inside).encode())
 
 

@@ -15,7 +15,7 @@ from accounts.users import UserRow
 from chat import events, history
 from realtime import pool
 from realtime.backoff import backoff
-from realtime.closing import RESTART, Close, Disconnected
+from realtime.closing import FORBIDDEN, RESTART, Close, Disconnected
 from realtime.outbox import Frames
 from realtime.sockets import Socket
 
@@ -63,6 +63,8 @@ class Room:
         self._outgoing: list[bytes] = []
         # Sockets that are being sent what they missed, with what has come for them meanwhile.
         self._joining: dict[Socket, list[tuple[int, bytes]]] = {}
+        # Sockets of users who are said to have left, until the table has been asked.
+        self._suspended: set[Socket] = set()
         # user id -> number of sockets here; users seen by other workers.
         self._here: dict[int, tuple[UserRow, int]] = {}
         self._elsewhere: dict[int, UserRow] = {}
@@ -76,10 +78,6 @@ class Room:
     def user_ids(self) -> Iterable[int]:
         """The users that have a live socket here."""
         return self._here.keys()
-
-    def all_user_ids(self) -> set[int]:
-        """Return the users that have any socket here, live or being sent what they missed."""
-        return {*self._here, *(socket.user.id for socket in self._joining)}
 
     def open_at(self, seq: int) -> None:
         """Start to deliver what comes after `seq`."""
@@ -224,8 +222,8 @@ class Room:
             return
 
     def _go_live(self, socket: Socket, first_frame: Any) -> None:
-        if self.closed:
-            raise Close(RESTART, "the history has changed")
+        if self.closed or socket in self._suspended:
+            raise Close(RESTART, "come back")
         self._flush()
         socket.push(first_frame(self.delivered, self.hub.epoch))
         self.live.add(socket)
@@ -241,6 +239,7 @@ class Room:
     def detach(self, socket: Socket) -> None:
         """Forget a socket."""
         self._joining.pop(socket, None)
+        self._suspended.discard(socket)
         if socket in self.live:
             self.live.discard(socket)
             socket.room = None
@@ -253,6 +252,26 @@ class Room:
                 self.hub.presence.went(self.chat_id, user.id)
                 self._presence = None
                 self._schedule_presence()
+
+    def suspend(self, user_id: int) -> None:
+        """Send a user's sockets nothing more, from this moment, until `settle` is called.
+
+        What follows a removal in the order of commits must not reach the removed, not even in
+        the millisecond that asking the table takes.
+        """
+        for socket in [*self.live, *self._joining]:
+            if socket.user.id == user_id:
+                self.detach(socket)
+                self._suspended.add(socket)
+
+    def settle(self, members: set[int]) -> None:
+        """Close every socket whose user is no member."""
+        for socket in [*self.live, *self._joining, *self._suspended]:
+            if socket.user.id not in members:
+                socket.close(FORBIDDEN, "not a member any more")
+            elif socket in self._suspended:
+                # In again meanwhile: the client resumes without having missed anything.
+                socket.close(RESTART, "come back")
 
     def close_sockets(self, code: int, reason: str, user_id: int | None = None) -> None:
         """Close every socket here, or those of one user."""

@@ -158,6 +158,34 @@ def test_a_removed_member_is_closed_4403_on_every_worker_and_hears_nothing_more(
         assert client.closed() == 4403
 
 
+def test_what_is_said_right_after_a_removal_never_reaches_the_removed(
+    workers: Pair, alice: Person, bob: Person
+) -> None:
+    uri = make_room(alice, bob)
+    for turn in range(25):
+        with chat(workers[turn % 2], bob, uri) as client:
+            client.ready()
+            actions.remove_member(uri, user_of(alice), user_of(bob))
+            post(alice, uri, "secret")
+            assert client.closed(3) == 4403
+            assert not [frame for frame in client.seen if frame["type"] == "message"]
+        actions.add_member(uri, user_of(alice), user_of(bob))
+
+
+def test_a_member_removed_and_let_in_again_at_once_resumes_or_is_told(
+    workers: Pair, alice: Person, bob: Person
+) -> None:
+    uri = make_room(alice, bob)
+    for _ in range(5):
+        with chat(workers[0], bob, uri) as client:
+            client.ready()
+            actions.remove_member(uri, user_of(alice), user_of(bob))
+            actions.add_member(uri, user_of(alice), user_of(bob))
+            assert client.closed(3) in (1012, 4403)
+        with chat(workers[0], bob, uri) as client:
+            client.ready()
+
+
 def test_a_removal_behind_the_workers_back_is_found_within_seconds(
     workers: Pair, alice: Person, bob: Person
 ) -> None:
