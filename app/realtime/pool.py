@@ -23,8 +23,9 @@ from realtime.conninfo import connection_params
 Connection = psycopg.AsyncConnection[TupleRow]
 Pool = AsyncConnectionPool[Connection]
 
-# How long a caller waits for a connection: longer, and its client has given up.
-CHECKOUT_SECONDS = 4.0
+# How long a caller waits for a connection: two thousand sockets that come back at once take
+# 3 s on a busy machine, each with a few queries.
+CHECKOUT_SECONDS = 8.0
 # A query that takes longer hangs on a stopped or unreachable database.
 QUERY_SECONDS = 8.0
 # One failed attempt ends a reconnection; the next caller starts a new one. With the pool's own

@@ -110,6 +110,7 @@ def test_a_reader_that_stops_is_let_go_and_holds_up_nobody(
             client.posts("still here")
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_during_its_replay_is_let_go(
     new_worker: Start, alice: Person, bob: Person
 ) -> None:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
+import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+import uvicorn
 from asgiref.testing import ApplicationCommunicator
 from django.db import connection
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
+from realtime import wire
 from realtime.closing import RESTART
 from realtime.hub import close_hub, get_hub
 from realtime.outbox import Frames, QueueOutbox
 from realtime.routing import application
-from realtime.wire import WireProtocol
+from realtime.wire import EXTENSION, WireProtocol, framed
 from tests.people import Person
 from tests.realtime.rooms import post
+from tests.realtime.workers import free_port
 
 _Communicator: Any = ApplicationCommunicator
 
@@ -115,6 +124,75 @@ async def wait_until_heard() -> None:
     async with asyncio.timeout(10):
         while hub.listener.health().reason:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any, **options: Any) -> AsyncIterator[int]:
+    """A server of this process with the wire protocol; yields its port."""
+    port = free_port()
+    config = uvicorn.Config(
+        app, port=port, ws=WireProtocol, log_config=None, lifespan="off", **options
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.ensure_future(server._serve())
+    while not server.started:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        await task
+
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+async def test_a_peer_that_neither_reads_nor_answers_pings_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """uvicorn alone closes such a transport, which waits for its buffer, so for ever."""
+    monkeypatch.setattr(wire, "CLOSE_SECONDS", 0.3)
+    ended = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        scope["extensions"][EXTENSION]["connection"].push(framed(b"x" * 20_000_000))
+        assert (await receive())["type"] == "websocket.disconnect"
+        ended.set()
+
+    async with serving(app, ws_ping_interval=0.2, ws_ping_timeout=0.2) as port:
+        with socket.create_connection(("127.0.0.1", port)) as raw:
+            raw.sendall(HANDSHAKE)
+            await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_frames_written_to_the_wire_arrive_between_those_of_the_server() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        connection = scope["extensions"][EXTENSION]["connection"]
+        for number in range(100):
+            connection.push(framed(b"pushed %d" % number))
+            await send({"type": "websocket.send", "text": f"sent {number}"})
+        connection.shut(4321, "done")
+        assert connection.gone
+        connection.push(framed(b"too late"))
+        assert (await receive())["code"] == 4321
+
+    async with (
+        serving(app) as port,
+        connect(f"ws://127.0.0.1:{port}/", proxy=None, compression=None) as client,
+    ):
+        got = [await client.recv() for _ in range(200)]
+        assert got == [f"{how} {number}" for number in range(100) for how in ("pushed", "sent")]
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4321, "done")
 
 
 async def test_a_queue_outbox_is_bounded_and_ends_the_application_that_cannot_send() -> None:
