@@ -44,6 +44,10 @@ timed() {
     exit 1
   fi
   end=$(date +%s%N)
+  if [ "$goal" != "$fresh_goal" ] && grep -q '^ *Images .*built ' "$log"; then
+    echo "up_times: a source had changed, so images were built; run it again for times without." >&2
+    exit 1
+  fi
   seconds=$(((end - begin) / 100000000))
   if ((seconds <= goal * 10)); then verdict=ok colour=$green; else verdict=over colour=$red; fi
   printf '%-28s %5d.%d s  ≤ %3d s  %s%s%s\n' \
