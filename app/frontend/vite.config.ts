@@ -42,5 +42,7 @@ export default defineConfig({
     environment: 'happy-dom',
     include: ['tests/**/*.spec.ts'],
     restoreMocks: true,
+    // A busy machine must not look like a broken page.
+    testTimeout: 30_000,
   },
 })

@@ -14,21 +14,17 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import chromium
 import pytest
 from person import PATIENCE_MS, Newcomer, Person
 from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 HERE = Path(__file__).resolve().parent
-URL = os.environ.get("CHATIRE_URL", "http://localhost:8080").rstrip("/")
-CHROMIUM = os.environ.get("CHATIRE_CHROMIUM", "/usr/bin/chromium")
 AXE = Path(
     os.environ.get("CHATIRE_AXE")
     or HERE.parents[1] / "app/frontend/node_modules/axe-core/axe.min.js"
 )
 ARTEFACTS = Path(os.environ.get("CHATIRE_ARTEFACTS") or HERE / "artefacts")
-
-# In a container: no user namespaces for Chromium's own sandbox, and a /dev/shm of 64 MB.
-ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 expect.set_options(timeout=10_000)
 
@@ -41,14 +37,14 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    browser = chromium.launch(playwright)
     yield browser
     browser.close()
 
 
 @pytest.fixture(scope="session")
 def base() -> str:
-    return URL
+    return chromium.URL
 
 
 @pytest.fixture(scope="session")

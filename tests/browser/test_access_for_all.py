@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +37,12 @@ def violations(page: Page, axe: str) -> list[str]:
     """What axe-core finds. It comes in by the debugger, so the page's policy stays as it is."""
     page.evaluate(axe)
     # Elements that fade in are half transparent for a moment.
-    page.wait_for_function(
-        "document.getAnimations().every(one => one.playState !== 'running' "
-        "|| one.effect.getTiming().iterations === Infinity)"
+    page.evaluate(
+        """() => Promise.all(
+          document.getAnimations()
+            .filter((one) => one.effect.getTiming().iterations !== Infinity)
+            .map((one) => one.finished)
+        )"""
     )
     result = page.evaluate(
         "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES
@@ -107,8 +109,8 @@ def test_axe_finds_nothing_on_any_page(
 
 
 @pytest.fixture(params=[360, 768, 1920])
-def width(request: pytest.FixtureRequest) -> Iterator[int]:
-    yield request.param
+def width(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
 
 
 def test_nothing_is_cut_off_or_scrolls_sideways(newcomer: Newcomer, width: int) -> None:

@@ -30,7 +30,9 @@ def test_ones_own_messages_are_right_on_blue_and_others_left_with_a_letter(talk:
     middle = ann.page.locator("[role=log]").bounding_box()
     mine = ann.message("mine").locator(".bubble").bounding_box()
     theirs = ann.message("theirs").locator(".bubble").bounding_box()
-    assert middle and mine and theirs
+    assert middle
+    assert mine
+    assert theirs
     centre = middle["x"] + middle["width"] / 2
     assert mine["x"] > centre > theirs["x"] + theirs["width"]
     colour = "node => getComputedStyle(node).backgroundColor"

@@ -98,7 +98,6 @@ def test_where_no_socket_gets_through_messages_go_and_come_over_http(
 
 @pytest.mark.disruptive
 def test_each_ws_replica_is_killed_and_both_see_everything_once_and_in_order(talk: Talk) -> None:
-    ann, bob = talk
     replicas = stack.replicas("ws")
     if not replicas:
         pytest.skip("no container engine: there is no replica to kill from here")

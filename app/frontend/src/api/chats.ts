@@ -6,6 +6,9 @@ import type { Session } from '@/session/session'
 /** How many messages one page of history has: two or three screens. */
 const PAGE = 50
 
+/** A page of older history has more: whoever scrolls up goes through many. */
+const OLDER_PAGE = 100
+
 type Range = { after: number; limit: number } | { before: number } | null
 
 export interface ChatCalls {
@@ -46,7 +49,8 @@ export function chatCalls(session: Session): ChatCalls {
       await session.request('DELETE', path)
     },
     messages(uri, range = null) {
-      const query = new URLSearchParams({ limit: String(PAGE) })
+      const limit = range && 'before' in range ? OLDER_PAGE : PAGE
+      const query = new URLSearchParams({ limit: String(limit) })
       for (const [name, value] of Object.entries(range ?? {})) query.set(name, String(value))
       return session.request('GET', chatPath(uri, `messages/?${query.toString()}`))
     },

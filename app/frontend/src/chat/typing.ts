@@ -7,6 +7,9 @@ import type { User } from '@/contract'
 /** Somebody who was last heard typing longer ago than this has stopped. */
 export const TYPING_LASTS_MS = 5_000
 
+/** The server passes on one word a second about a person and drops the rest. */
+const TELL_AGAIN_MS = 1_000
+
 /** While one types, the others are told this often: within what TYPING_LASTS_MS bridges. */
 const TELL_EVERY_MS = 3_000
 
@@ -15,6 +18,7 @@ export class Typing {
   readonly users = shallowReactive(new Map<number, User>())
   private readonly timers = new Map<number, ReturnType<typeof setTimeout>>()
   private toldAt = Number.NEGATIVE_INFINITY
+  private tellAgainAt = Number.NEGATIVE_INFINITY
 
   heard(user: User): void {
     this.stopped(user.id)
@@ -39,13 +43,14 @@ export class Typing {
   /** A key was pressed: calls `tell` unless the others were told a moment ago. */
   pressed(tell: () => void): void {
     const now = Date.now()
-    if (now - this.toldAt < TELL_EVERY_MS) return
+    if (now < this.tellAgainAt) return
     this.toldAt = now
+    this.tellAgainAt = now + TELL_EVERY_MS
     tell()
   }
 
-  /** The message is sent: the next key is told at once. */
+  /** The message is sent: the next key is told as soon as the server takes it. */
   finished(): void {
-    this.toldAt = Number.NEGATIVE_INFINITY
+    this.tellAgainAt = this.toldAt + TELL_AGAIN_MS
   }
 }

@@ -418,6 +418,19 @@ describe('the people of a chat', () => {
     expect(server.socket.sent.filter(({ type }) => type === 'typing')).toHaveLength(2)
   })
 
+  test('are told that one types on after a message, no sooner than the server takes it', async () => {
+    const room = await openRoom()
+    const told = () => server.socket.sent.filter(({ type }) => type === 'typing').length
+    room.pressedKey()
+    room.say('one')
+    room.say('two')
+    room.pressedKey()
+    expect(told()).toBe(1)
+    await pass(1_000)
+    room.pressedKey()
+    expect(told()).toBe(2)
+  })
+
   test('are told how far one has read, once and not backwards', async () => {
     server.fill(3)
     const room = await openRoom()

@@ -73,9 +73,9 @@ describe('the list of messages', () => {
   })
 
   test('takes in older history while one scrolls, without a gap, and never holds all of it', async () => {
-    const mounted = await list(1_000)
+    const mounted = await list(500)
     let least = shown(mounted)[0] ?? 0
-    for (let step = 0; step < 60; step += 1) {
+    for (let step = 0; step < 30; step += 1) {
       await scroll(mounted)
       const seqs = shown(mounted)
       expect(consecutive(seqs)).toBe(true)

@@ -1,0 +1,65 @@
+"""Fills a chat with history: over sockets from the page, as a client would."""
+
+from __future__ import annotations
+
+from person import Person
+
+# Below what the server takes of one socket: 200 frames a second, 1000 at once. Each chunk waits
+# until all of it is acknowledged.
+CHUNK = 500
+
+FILL = """
+async ({uri, token, from, count, chunk}) => {
+  const address = new URL(`/ws/chats/${uri}/`, location.href)
+  address.protocol = address.protocol.replace('http', 'ws')
+  const socket = new WebSocket(address, ['chatire', `jwt.${token}`])
+  let acknowledged = 0
+  let wake = () => {}
+  socket.onmessage = ({data}) => {
+    if (!data.startsWith('{"type":"ack"')) return
+    acknowledged += 1
+    wake()
+  }
+  await new Promise((resolve, reject) => {
+    socket.onopen = resolve
+    socket.onerror = () => reject(new Error('the socket did not open'))
+  })
+  let failed = null
+  socket.onclose = ({code}) => { failed = new Error(`closed with ${code}`); wake() }
+  for (let sent = 0; sent < count;) {
+    const last = Math.min(count, sent + chunk)
+    for (; sent < last; sent += 1) {
+      socket.send(JSON.stringify({type: 'message', message: `line ${from + sent} ` +
+        'of a long talk, '.repeat(1 + (sent * 7) % 5)}))
+    }
+    while (acknowledged < last) {
+      if (failed) throw failed
+      await new Promise((resolve) => { wake = resolve })
+    }
+    // The bucket of allowed frames fills again.
+    await new Promise((resolve) => setTimeout(resolve, chunk * 4))
+  }
+  socket.onclose = null
+  socket.close()
+}
+"""
+
+
+def fill(person: Person, path: str, count: int, sockets: int = 4) -> None:
+    """Writes `count` messages into the chat at `path`, over several sockets at once."""
+    uri = path.rsplit("/", 1)[1]
+    token = person.token()
+    share = count // sockets
+    parts = [
+        {
+            "uri": uri,
+            "token": token,
+            "from": index * share,
+            "count": share + (count % sockets if index == 0 else 0),
+            "chunk": CHUNK,
+        }
+        for index in range(sockets)
+    ]
+    person.page.evaluate(
+        f"async parts => {{ await Promise.all(parts.map({FILL.strip()})) }}", parts
+    )
