@@ -13,6 +13,7 @@ from channels.exceptions import ChannelFull
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import channel_layers
 
+from realtime import pool, statements
 from realtime.layer import HardenedPostgresChannelLayer
 from tests.realtime.waiting import aquery, auntil
 
@@ -42,6 +43,30 @@ async def test_messages_keep_their_order(layer: Layer, other_layer: Layer) -> No
         await other_layer.send(channel, {"type": "x", "n": number, "text": text})
     assert (await receiving)["n"] == 0
     assert [(await take(layer, channel))["n"] for _ in range(99)] == list(range(1, 100))
+
+
+async def test_what_is_heard_while_the_table_is_read_comes_after_what_was_read(
+    layer: Layer, other_layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = await layer.new_channel()
+    await other_layer.send(channel, {"type": "first"})
+    receiver = layer.receiver()
+    receiver.start()
+    await auntil(lambda: not receiver.listener.health().reason, "the listener hears")
+    fetch = pool.fetch
+    sent: list[str] = []
+
+    async def fetch_slowly(statement: str, params: Any = ()) -> list[Any]:
+        rows = await fetch(statement, params)
+        if statement == statements.CATCH_UP and rows and not sent:
+            sent.append(channel)
+            await other_layer.send(channel, {"type": "second"})
+            await asyncio.sleep(0.3)
+        return rows
+
+    monkeypatch.setattr(pool, "fetch", fetch_slowly)
+    assert await take(layer, channel) == {"type": "first"}
+    assert await take(layer, channel) == {"type": "second"}
 
 
 async def test_each_message_goes_to_one_receiver_also_across_processes(
@@ -85,6 +110,28 @@ async def test_a_cancelled_receive_loses_no_message(layer: Layer, other_layer: L
         except TimeoutError:
             continue
     assert got == list(range(20))
+
+
+async def test_a_message_that_comes_as_its_receiver_is_cancelled_is_not_lost(
+    layer: Layer, other_layer: Layer
+) -> None:
+    channel = await layer.new_channel()
+    receiving = asyncio.ensure_future(layer.receive(channel))
+    queues = layer.receiver()._queues
+    await auntil(lambda: channel in queues and queues[channel].receivers, "it waits")
+    queue = queues[channel]
+    put = queue.put
+
+    def put_and_cancel(item: Any) -> None:
+        put(item)
+        receiving.cancel()
+
+    queue.put = put_and_cancel  # type: ignore[method-assign]
+    await other_layer.send(channel, {"type": "x"})
+    with pytest.raises(asyncio.CancelledError):
+        await receiving
+    assert channel not in queues
+    assert await take(layer, channel) == {"type": "x"}
 
 
 async def test_groups_reach_their_members_and_nobody_else(layer: Layer, other_layer: Layer) -> None:

@@ -236,7 +236,14 @@ async def test_what_commits_while_a_listener_starts_is_received_once(
             sent.append(channel)
             await other_layer.send(channel, {"type": "after the backlog"})
 
+    listen = listener.Listener._listen
+
+    async def listen_late(self: listener.Listener) -> None:
+        await asyncio.sleep(0.5)
+        await listen(self)
+
     monkeypatch.setattr(Receiver, "_catch_up", read_slowly)
+    monkeypatch.setattr(listener.Listener, "_listen", listen_late)
     assert await take(layer, channel) == {"type": "before"}
     assert await take(layer, channel) == {"type": "after the backlog"}
     with pytest.raises(TimeoutError):
@@ -265,25 +272,29 @@ async def test_a_message_of_any_size_around_the_limit_of_notify_is_delivered(
     layer: Layer, other_layer: Layer
 ) -> None:
     """With channels-postgres's trigger (`> 8000`), the payload of exactly 8000 bytes fails."""
-    channel = await layer.new_channel()
+    # Base64 grows in steps of four: with names of four lengths every payload length occurs.
+    channels = [await layer.new_channel("x" * length) for length in range(1, 5)]
     await listening(layer)
-    receiving = asyncio.ensure_future(take(layer, channel))
-    sizes = [*range(5_800, 5_990), 60_000]
-    for size in sizes:
-        await other_layer.send(channel, {"type": "x", "text": "y" * size})
-    assert len((await receiving)["text"]) == sizes[0]
-    assert [len((await take(layer, channel))["text"]) for _ in sizes[1:]] == sizes[1:]
+    receiving = [asyncio.ensure_future(take(layer, channel)) for channel in channels]
+    await asyncio.sleep(0)
+    sizes = [*range(5_820, 5_880), 60_000]
+    for channel, first in zip(channels, receiving, strict=True):
+        for size in sizes:
+            await other_layer.send(channel, {"type": "x", "text": "y" * size})
+        assert len((await first)["text"]) == sizes[0]
+        assert [len((await take(layer, channel))["text"]) for _ in sizes[1:]] == sizes[1:]
 
 
 def test_a_payload_of_exactly_8000_bytes_is_not_notified_whole() -> None:
     """The same, to the byte."""
-    for padding in range(5_850, 5_950):
+    for channel in ("x", "xx", "xxx", "xxxx"):
         query(
             "INSERT INTO channels_postgres_message (channel, message, expire)"
-            " VALUES ('x', convert_to(repeat('y', %s), 'UTF8'), now() + interval '1 minute')",
-            padding,
+            " SELECT %s, convert_to(repeat('y', size), 'UTF8'), now() + interval '1 minute'"
+            " FROM generate_series(5850, 5950) AS size",
+            channel,
         )
-    query("DELETE FROM channels_postgres_message WHERE channel = 'x'")
+    query("DELETE FROM channels_postgres_message WHERE channel LIKE 'x%%'")
 
 
 @pytest.mark.parametrize(

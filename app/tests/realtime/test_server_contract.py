@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import json
 import socket
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,11 +19,15 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from realtime import wire
+from accounts.users import UserRow
+from chat import permissions
+from realtime import pool, wire
+from realtime.auth import Credentials
 from realtime.closing import RESTART
 from realtime.hub import close_hub, get_hub
 from realtime.outbox import Frames, QueueOutbox
 from realtime.routing import application
+from realtime.sockets import Socket
 from realtime.wire import EXTENSION, WireProtocol, framed
 from tests.people import Person
 from tests.realtime.rooms import post
@@ -124,6 +129,60 @@ async def wait_until_heard() -> None:
     async with asyncio.timeout(10):
         while hub.listener.health().reason:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+class Noted:
+    """An outbox that only notes what it is given."""
+
+    gone = False
+
+    def __init__(self) -> None:
+        self.kinds: list[tuple[str, int]] = []
+
+    def push(self, frames: Frames) -> None:
+        for payload in frames.payloads:
+            frame = json.loads(payload)
+            self.kinds.append((frame["type"], frame.get("seq", 0)))
+
+    def close(self, code: int, reason: str = "") -> None:
+        self.kinds.append(("close", code))
+
+    async def drained(self) -> None: ...
+
+    async def flushed(self) -> None: ...
+
+
+async def test_a_socket_that_goes_live_between_delivery_and_flush_gets_nothing_twice(
+    alice_and_room: tuple[Person, str],
+) -> None:
+    alice, uri = alice_and_room
+    try:
+        hub = await get_hub()
+        await wait_until_heard()
+        async with pool.connection() as db:
+            access = await permissions.aaccess(db, uri, alice.id)
+        assert access is not None
+        room = await hub.enter(access.chat_id)
+        credentials = Credentials(UserRow(alice.id, alice.username, "", ""), uuid.uuid4(), 2**40)
+        first, second = (Socket(Noted(), credentials) for _ in range(2))
+        await room.attach(first, None, None, 0)
+        # In one turn of the loop: delivered, not yet flushed, and the second comes.
+        room.hear(1, b'{"type":"message","seq":1}')
+        attaching = room.attach(second, None, None, 1)
+        with pytest.raises(StopIteration):
+            attaching.send(None)
+        await asyncio.sleep(0.05)
+        for socket, expected in (
+            (first, [("ready", 0), ("message", 1)]),
+            (second, [("ready", 1)]),
+        ):
+            assert isinstance(socket.outbox, Noted)
+            assert socket.outbox.kinds[: len(expected)] == expected
+            assert ("message", 1) not in socket.outbox.kinds[len(expected) :]
+            room.detach(socket)
+        hub.leave(room)
+    finally:
+        await close_hub()
 
 
 @contextlib.asynccontextmanager
