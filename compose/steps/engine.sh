@@ -3,7 +3,7 @@
 
 ENGINE_NEEDED=20.10  # the first with BuildKit's secrets and the API that Compose 2 speaks
 COMPOSE_NEEDED=2.20  # depends_on with conditions, `up --wait`, `config --hash`
-ENGINE_PATIENCE=20   # seconds for `docker info`; an engine that is there answers in less than one
+ENGINE_PATIENCE=20   # seconds; an engine that is there answers in less than one
 
 # Sets engine_plan: use | start | install, or ends with one line that says what is in the way.
 # Changes nothing.
@@ -40,13 +40,16 @@ check_engine() {
     fi
 }
 
+# Sets engine_version, or engine_error. `docker info` would do less well: some clients end with 0
+# although no server answered.
 engine_answers() {
-    engine_error=$(timeout "$ENGINE_PATIENCE" docker info --format '{{.ServerVersion}}' 2>&1 >/dev/null) || {
-        engine_error=$(tr '\n' ' ' <<<"${engine_error:-no answer in $ENGINE_PATIENCE s}")
-        return 1
-    }
-    # Some clients end with 0 although the server did not answer.
-    engine_version=$(timeout "$ENGINE_PATIENCE" docker version --format '{{.Server.Version}}' 2>/dev/null) && [ -n "$engine_version" ]
+    local said
+    if said=$(timeout "$ENGINE_PATIENCE" docker version --format '{{.Server.Version}}' 2>&1) && [ -n "$said" ]; then
+        engine_version=$said
+        return
+    fi
+    engine_error=$(tr '\n' ' ' <<<"${said:-no answer in $ENGINE_PATIENCE s}")
+    return 1
 }
 
 check_engine_version() {

@@ -58,6 +58,8 @@ start_stack() {
     if [ "$nginx_before" = "$nginx_after" ] && [ "$conf_before" != "$(loaded_conf "$nginx_after")" ]; then
         reload_nginx
     fi
+    # What was replaced; the label leaves everybody else's images alone.
+    docker image prune --force --filter label=chatire.inputs >/dev/null
     end "http × $CHATIRE_HTTP_REPLICAS, ws × $CHATIRE_WS_REPLICAS, postgres, nginx are healthy"
 }
 

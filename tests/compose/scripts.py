@@ -45,11 +45,12 @@ def environment(changes: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def _run(command: list[str], changes: Mapping[str, str | None]) -> Run:
+def run_program(command: list[str], changes: Mapping[str, str | None] | None = None) -> Run:
+    """Run a program at the root of the checkout, with these changes to the environment."""
     done = subprocess.run(
         command,
         cwd=REPOSITORY,
-        env=environment(changes),
+        env=environment(changes or {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -61,13 +62,13 @@ def _run(command: list[str], changes: Mapping[str, str | None]) -> Run:
 
 def command(name: str, *arguments: str, **changes: str | None) -> Run:
     """Run `make NAME`'s script with these changes to the environment."""
-    return _run([str(COMMANDS / name), *arguments], changes)
+    return run_program([str(COMMANDS / name), *arguments], changes)
 
 
 def steps(script: str, **changes: str | None) -> Run:
     """Run some of the steps alone: bash, with all of them at hand."""
     source = f". {REPOSITORY}/compose/steps/begin.sh\n{script}"
-    return _run(["bash", "-c", source, "steps"], changes)
+    return run_program(["bash", "-c", source, "steps"], changes)
 
 
 def docker(*arguments: str) -> str:
@@ -75,3 +76,13 @@ def docker(*arguments: str) -> str:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"docker {' '.join(arguments)}\n{done.stderr}"
     return done.stdout.strip()
+
+
+def containers(project: str, service: str | None = None, *, stopped: bool = False) -> list[str]:
+    """The containers of a project, or of one of its services."""
+    filters = [f"--filter=label=com.docker.compose.project={project}"]
+    if service:
+        filters.append(f"--filter=label=com.docker.compose.service={service}")
+    if stopped:
+        filters.append("--all")
+    return docker("ps", "--quiet", "--no-trunc", *filters).split()

@@ -11,7 +11,6 @@ from scripts import command, steps
 # A docker client as `check_engine` asks it; each test changes what it answers.
 CLIENT = """
 case "$1 $2" in
-"info --format") echo "${SERVER:-26.1.5}" ;;
 "version --format") echo "${SERVER:-26.1.5}" ;;
 "compose version") [ -n "${COMPOSE-2.26.1}" ] && echo "${COMPOSE-2.26.1}" ;;
 "buildx version") exit "${BUILDX:-0}" ;;
@@ -21,7 +20,7 @@ esac
 """
 DEAD = """
 case "$1" in
-info) echo "${SAYS:-Cannot connect to the Docker daemon.}" >&2; exit 1 ;;
+version) echo "${SAYS:-Cannot connect to the Docker daemon.}" >&2; exit 1 ;;
 context) echo "${CONTEXT:-default}" ;;
 *) exit 1 ;;
 esac

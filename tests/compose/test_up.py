@@ -11,22 +11,14 @@ from pathlib import Path
 
 import pytest
 from conftest import Wait
-from scripts import COMMANDS, REPOSITORY, command, docker, environment, steps
-
-PROJECT = "com.docker.compose.project"
-SERVICE = "com.docker.compose.service"
-
-
-def containers(project: str, service: str | None = None) -> list[str]:
-    filters = [f"--filter=label={PROJECT}={project}"]
-    if service:
-        filters.append(f"--filter=label={SERVICE}={service}")
-    return docker("ps", "--all", "--quiet", "--no-trunc", *filters).split()
+from scripts import COMMANDS, REPOSITORY, command, containers, docker, environment, steps
 
 
 def starts(project: str) -> dict[str, str]:
     """When each container of a project was started, the one-shots too."""
-    listing = docker("inspect", "--format={{.Name}} {{.State.StartedAt}}", *containers(project))
+    listing = docker(
+        "inspect", "--format={{.Name}} {{.State.StartedAt}}", *containers(project, stopped=True)
+    )
     return dict(line.split(" ") for line in listing.splitlines())
 
 
@@ -103,8 +95,10 @@ def other(engine_folder: Path) -> Iterator[Mapping[str, str]]:
     }
     yield settings
     command("destroy", CONFIRM="yes", **settings).succeeded()
-    assert not containers(settings["CHATIRE_PROJECT"])
-    volumes = docker("volume", "ls", "--quiet", f"--filter=label={PROJECT}=chatire-test-other")
+    assert not containers(settings["CHATIRE_PROJECT"], stopped=True)
+    volumes = docker(
+        "volume", "ls", "--quiet", "--filter=label=com.docker.compose.project=chatire-test-other"
+    )
     assert not volumes, volumes
 
 
@@ -127,18 +121,28 @@ def test_an_up_that_was_killed_is_finished_by_the_next(
 ) -> None:
     project = other["CHATIRE_PROJECT"]
     kill_when(other, lambda: (Path(other["CHATIRE_SECRETS_DIR"]) / "http").exists(), wait_until)
-    kill_when(other, lambda: containers(project, "postgres"), wait_until)
-    kill_when(other, lambda: containers(project, "http"), wait_until)
+    kill_when(other, lambda: containers(project, "postgres", stopped=True), wait_until)
+    kill_when(other, lambda: containers(project, "http", stopped=True), wait_until)
     command("up", **other).succeeded()
 
     # Down keeps the data, and what comes back has it.
     mark = ["psql", "-Atqc", "CREATE TABLE mark AS SELECT 42 AS value"]
     docker("exec", containers(project, "postgres")[0], *mark)
     command("down", **other).succeeded()
-    assert not containers(project)
+    assert not containers(project, stopped=True)
     command("up", **other).succeeded()
     read = ["psql", "-Atqc", "SELECT value FROM mark"]
     assert docker("exec", containers(project, "postgres")[0], *read) == "42"
+
+    # Edit and see: the tiers run the source, and start again when it changes.
+    command("dev", FOLLOW="no", **other).succeeded()
+    (http,) = containers(project, "http")
+    assert docker("exec", http, "sh", "-c", "echo $CHATIRE_ENV") == "development"
+    (REPOSITORY / "app/manage.py").touch()
+    wait_until(lambda: "a file changed" in docker("logs", http), "the http tier starts again")
+    command("up", **other).succeeded()
+    (http,) = containers(project, "http")
+    assert docker("exec", http, "sh", "-c", "echo $CHATIRE_ENV") == "production"
 
     # A changed setting reaches the services it is for, and no other.
     before = starts(project)
