@@ -1,4 +1,4 @@
-import { createApp } from 'vue'
+import { createApp, nextTick } from 'vue'
 
 import App from './App.vue'
 import { unlockSound } from './attention/sound'
@@ -9,7 +9,12 @@ import { Session } from './session/session'
 import './styles/index.css'
 
 const session = new Session()
-session.onSignedOut(forgetPerson)
+// Once the chat's page is gone: what is still under way there would be kept again.
+session.onSignedOut((userId) => {
+  void nextTick(() => {
+    forgetPerson(userId)
+  })
+})
 void session.start()
 
 createApp(App).provide(SESSION, session).use(makeRouter(session)).mount('#app')

@@ -64,7 +64,6 @@ export class Delivery {
   /** The socket is gone: what it did not acknowledge goes over HTTP. */
   down(): void {
     this.live = false
-    this.underway.clear()
     clearTimeout(this.silence)
     this.pump()
   }

@@ -353,8 +353,10 @@ export class Room {
       this.settle(this.log.add(page.messages), page.messages)
       if (missed && this.live.value) this.connection.restart()
     } catch (error) {
-      if (error instanceof ApiError && error.passing) this.connection.restart()
-      else this.fail(error)
+      const passing = error instanceof ApiError && error.passing
+      if (!passing) this.fail(error)
+      // No answer at all: the silent socket is as dead as the network.
+      else if (error.status === 0 && this.live.value) this.connection.restart()
     }
   }
 

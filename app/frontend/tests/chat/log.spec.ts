@@ -30,6 +30,7 @@ describe('the message log', () => {
     log.add([message(2), message(3), message(3)])
     expect(log.add([message(1), message(3)])).toEqual([])
     expect(seqs(log)).toEqual([1, 2, 3])
+    expect(log.gap).toBe(false)
   })
 
   test('keeps a message ahead of a gap back until the gap is filled, then shows all in order', () => {

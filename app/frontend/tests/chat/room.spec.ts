@@ -181,6 +181,15 @@ describe('a gap', () => {
     expect(seqs(room)).toEqual(oneTo(451))
   })
 
+  test('that a ready frame tells of is filled', async () => {
+    const room = await openRoom()
+    server.hints = false
+    server.commit(BOB, 'not replayed')
+    server.push({ type: 'ready', seq: 1, epoch: 'first' })
+    await pass(20)
+    expect(texts(room)).toEqual(['not replayed'])
+  })
+
   test('nobody notices is found by looking, when nothing is heard for long', async () => {
     const room = await openRoom()
     server.hints = false
@@ -202,6 +211,19 @@ describe('a reset', () => {
     server.commit(BOB, 'live again')
     expect(texts(room)).toEqual(['restored 1', 'live again'])
     expect(room.live.value).toBe(true)
+  })
+
+  test('shows nothing of the old history any more, and mixes nothing of the new one into it', async () => {
+    server.fill(3)
+    const room = await openRoom()
+    server.httpUp = false
+    server.push({ type: 'reset', seq: 3, epoch: 'second' })
+    server.push({ type: 'message', ...message(4, BOB, { message: 'of the new history' }) })
+    expect(texts(room)).toEqual([])
+    server.history = [1, 2, 3, 4].map((seq) => message(seq, BOB, { message: `new ${String(seq)}` }))
+    server.httpUp = true
+    await pass(2_000)
+    expect(texts(room)).toEqual(['new 1', 'new 2', 'new 3', 'new 4'])
   })
 
   test('when far behind loses no message that comes while the page is fetched', async () => {
@@ -269,6 +291,29 @@ describe('an own message', () => {
     room.say('one')
     room.say('two')
     await pass(20)
+    expect(texts(room)).toEqual(['one', 'two'])
+    expect(room.outbox.entries).toHaveLength(0)
+  })
+
+  test('that hangs over HTTP goes over the socket as soon as that is back', async () => {
+    server.socketsUp = false
+    const hanging = vi.fn(
+      (_uri: string, _text: string, _id: string, signal: AbortSignal) =>
+        new Promise<Message>((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(new ApiError(0, 'aborted'))
+          })
+        }),
+    )
+    server.calls.post = hanging
+    const room = await openRoom()
+    room.say('one')
+    room.say('two')
+    await pass(100)
+    expect(hanging).toHaveBeenCalledOnce()
+    server.socketsUp = true
+    wakeups.wake()
+    await pass(50)
     expect(texts(room)).toEqual(['one', 'two'])
     expect(room.outbox.entries).toHaveLength(0)
   })

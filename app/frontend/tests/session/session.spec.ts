@@ -118,6 +118,20 @@ describe('a session', () => {
     expect(server.count('/auth/jwt/refresh/')).toBe(before + 1)
   })
 
+  test('renews once at a time also where the browser has no locks', async () => {
+    const unlocked = {
+      ...browser.tab(),
+      alone: <T>(_name: string, work: () => Promise<T>) => work(),
+    }
+    const session = new Session(unlocked)
+    await settle(session.start())
+    await settle(session.signIn('ann', 'right'))
+    server.good.clear()
+    const before = server.count('/auth/jwt/refresh/')
+    await settle(Promise.all([1, 2, 3].map(() => session.request('GET', '/api/chats/'))))
+    expect(server.count('/auth/jwt/refresh/')).toBe(before + 1)
+  })
+
   test('that the server has ended says so and asks to sign in', async () => {
     const session = await signedIn()
     server.endSession()
