@@ -41,6 +41,7 @@ def test_it_listens_on_one_port(nginx: Node) -> None:
         ("/readyz", 200, JSON),
         ("/api/chats/", 401, JSON),
         ("/auth/users/me/", 401, JSON),
+        ("/api/schema/", 200, JSON),
         ("/admin/login/", 200, "text/html"),
         ("/static/admin/css/base.css", 200, "text/css"),
         ("/api/nothing/", 404, JSON),
