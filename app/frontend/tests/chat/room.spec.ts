@@ -316,6 +316,11 @@ describe('an own message', () => {
     await pass(50)
     expect(texts(room)).toEqual(['one', 'two'])
     expect(room.outbox.entries).toHaveLength(0)
+    // And nothing hangs any more when the socket is lost again.
+    server.socketsUp = false
+    server.socket.end(1006)
+    room.say('three')
+    expect(hanging).toHaveBeenCalledTimes(2)
   })
 
   test('that nothing answers is sent again over a new connection, and stored once', async () => {
