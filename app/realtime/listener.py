@@ -51,6 +51,7 @@ class Listener:
         self._catch_ups: list[CatchUp] = []
         self._listening = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._connection: psycopg.AsyncConnection[Any] | None = None
         self._last_beat = self._loop.time()
         self._trouble = "not connected yet"
         self._hears = False
@@ -68,6 +69,11 @@ class Listener:
         """Begin to connect; calling it again changes nothing."""
         if self._task is None:
             self._task = self._loop.create_task(self._supervise(), name="listener")
+
+    def start_over(self) -> None:
+        """Connect anew, so that every subscriber catches up."""
+        if self._connection is not None:
+            cut(self._connection)
 
     async def listening(self) -> None:
         """Wait until LISTEN is up."""
@@ -113,6 +119,7 @@ class Listener:
         connection = await psycopg.AsyncConnection.connect(
             **connection_params(self._name), autocommit=True
         )
+        self._connection = connection
         beat_channel = f"chatire_beat_{connection.info.backend_pid}"
         catching_up: asyncio.Task[None] | None = None
         deadline = self._loop.call_later(ANSWER_SECONDS, cut, connection)

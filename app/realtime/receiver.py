@@ -125,6 +125,8 @@ class Receiver:
         self._loop = asyncio.get_running_loop()
         self._queues: dict[str, ChannelQueue] = {}
         self._groups: dict[str, set[str]] = {}
+        # The (group, channel) that the last renewal found.
+        self._renewed: set[tuple[str, str]] = set()
         # Channels with group rows and no receiver at the last renewal.
         self._absent: set[str] = set()
         self._seen = Seen(expiry + 10)
@@ -288,18 +290,38 @@ class Receiver:
         while True:
             await asyncio.sleep(jitter(RENEW_SECONDS))
             self._forget_the_idle()
-            names = [name for name in self._queues if "!" in name]
             try:
-                for start in range(0, len(names), RENEW_BATCH):
-                    await pool.execute(
-                        statements.RENEW,
-                        {
-                            "channels": names[start : start + RENEW_BATCH],
-                            "lease": statements.LEASE_SECONDS,
-                        },
-                    )
+                await self._renew_leases()
             except (psycopg.Error, OSError, TimeoutError) as error:
                 logger.warning("leases not renewed: %s", type(error).__name__)
+
+    async def _renew_leases(self) -> None:
+        """Renew this process's group rows; start over when some are gone. Raises psycopg.Error.
+
+        A process that was stopped for longer than its lease finds them swept, and perhaps a
+        connection that still hears: what was sent to its groups was not written for it.
+        """
+        names = [name for name in self._queues if "!" in name]
+        there: set[tuple[str, str]] = set()
+        for start in range(0, len(names), RENEW_BATCH):
+            rows = await pool.fetch(
+                statements.RENEW,
+                {
+                    "channels": names[start : start + RENEW_BATCH],
+                    "lease": statements.LEASE_SECONDS,
+                },
+            )
+            there.update((group, channel) for group, channel in rows)
+        # One that was not there last time either is perhaps just being written.
+        lost = {
+            (group, channel)
+            for group, channel in self._renewed - there
+            if channel in self._queues and group in self._groups.get(channel, ())
+        }
+        self._renewed = there
+        if lost:
+            logger.warning("%d group rows are gone: listening anew", len(lost))
+            self.listener.start_over()
 
     def _forget_the_idle(self) -> None:
         """Drop queues that nobody has received on for so long that all in them has expired."""

@@ -42,7 +42,7 @@ WHERE group_key = %(group)s AND channel = %(channel)s
 
 RENEW = """
 UPDATE channels_postgres_groupchannel SET expire = now() + make_interval(secs => %(lease)s)
-WHERE channel = ANY(%(channels)s)
+WHERE channel = ANY(%(channels)s) RETURNING group_key, channel
 """
 
 FORGET = "DELETE FROM channels_postgres_groupchannel WHERE channel = ANY(%(channels)s)"

@@ -386,6 +386,28 @@ async def test_group_rows_are_written_again_after_the_tables_were_emptied(
     assert await receiving == {"type": "x"}
 
 
+async def test_group_rows_that_were_swept_in_a_stopped_process_come_back(
+    layer: Layer, other_layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A laptop's sleep outlasts every lease, and no connection drops: an UPDATE finds no row."""
+    from realtime import receiver
+
+    monkeypatch.setattr(receiver, "RENEW_SECONDS", 0.1)
+    channel = await layer.new_channel()
+    receiving = asyncio.ensure_future(take(layer, channel))
+    await listening(layer)
+    await layer.group_add("room", channel)
+    renewed = layer.receiver()._renewed
+    await auntil(lambda: layer.receiver()._renewed != renewed, "renewed once")
+    listener_ = layer.receiver().listener
+    connections = listener_.connections
+    await aquery("DELETE FROM channels_postgres_groupchannel")
+    await auntil(lambda: listener_.connections > connections, "listened anew")
+    await auntil(lambda: not listener_.health().reason, "caught up")
+    await other_layer.group_send("room", {"type": "x"})
+    assert await receiving == {"type": "x"}
+
+
 async def test_the_janitor_deletes_what_has_expired_in_batches_and_never_two_at_once(
     layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
