@@ -86,7 +86,7 @@ def test_axe_finds_nothing_on_any_page(
         ann.sees(text)
     ann.say("Thank you, that is a good idea. Shall we meet tomorrow?")
     expect(ann.page.get_by_text(f"Read by {bob.name}")).to_be_visible()
-    bob.field().press_sequentially("y")
+    bob.field().press_sequentially("yes, gladly", delay=200)
     expect(ann.page.get_by_text("is typing")).to_be_visible()
     ann.field().fill("x" * 1990)
     look_at("chat")

@@ -91,8 +91,8 @@ export class Room {
       onFrame: (frame) => {
         this.hear(frame as ChatFrame)
       },
-      onLine: (line) => {
-        this.lineChanged(line)
+      onLine: (line, code) => {
+        this.lineChanged(line, code)
       },
       onRefused: (code) => {
         this.stopAt(code === CloseCode.noSuchChat ? 'no-such-chat' : 'not-a-member')
@@ -326,7 +326,7 @@ export class Room {
     }
   }
 
-  private lineChanged(line: Line): void {
+  private lineChanged(line: Line, code: number | null): void {
     this.line.value = line
     if (line === 'open') {
       this.listenForSilence()
@@ -338,7 +338,9 @@ export class Room {
     this.typing.clear()
     clearTimeout(this.silenceTimer)
     // Where sockets do not get through at all, the history still grows with every try.
-    if (line === 'waiting' && !this.closed) void this.catchUp()
+    // Not when signed out, though: HTTP would be refused just as well.
+    const over = code === CloseCode.unauthenticated
+    if (line === 'waiting' && !this.closed && !over) void this.catchUp()
   }
 
   /** Looks over HTTP for what the silent or missing socket did not bring. */

@@ -35,7 +35,8 @@ export interface ConnectionOptions {
   credentials: Credentials
   onOpen?: () => void
   onFrame: (frame: unknown) => void
-  onLine?: (line: Line) => void
+  /** `code`: why the server closed the socket, where it did. */
+  onLine?: (line: Line, code: number | null) => void
   /** The server closed for good: with 4403 or 4404. */
   onRefused?: (code: number) => void
   connect?: (url: string, protocols: string[]) => Socket
@@ -161,16 +162,16 @@ export class Connection {
     }
     if (code === CloseCode.unauthenticated) this.tokenRefused = this.tokenUsed
     if (stable) this.attempt = 0
-    this.wait()
+    this.wait(code)
   }
 
-  private wait(): void {
+  private wait(code: number | null = null): void {
     const delay = backoff(this.attempt, this.options.random)
     this.attempt += 1
     this.timer = setTimeout(() => {
       this.connectNow()
     }, delay)
-    this.setLine('waiting')
+    this.setLine('waiting', code)
   }
 
   /** Lets go of the socket and of everything that was awaited for it. */
@@ -186,9 +187,9 @@ export class Connection {
     socket.close()
   }
 
-  private setLine(line: Line): void {
+  private setLine(line: Line, code: number | null = null): void {
     if (line === this.line) return
     this.line = line
-    this.options.onLine?.(line)
+    this.options.onLine?.(line, code)
   }
 }

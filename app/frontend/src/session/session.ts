@@ -37,6 +37,7 @@ export class Session {
 
   private access: AccessToken | null = null
   private renewing: Promise<string> | null = null
+  private leaving: Promise<unknown> | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
   private readonly tabs: Tabs
   private readonly renewedListeners = new Set<(token: string) => void>()
@@ -96,7 +97,13 @@ export class Session {
 
   /** Ends this session, or all sessions of this person. Raises ApiError when the server did not. */
   async signOut(everywhere = false): Promise<void> {
-    await this.request('POST', '/auth/logout/', everywhere ? { everywhere: true } : {})
+    // The server closes this session's sockets before its answer is here: see `token`.
+    this.leaving = this.request('POST', '/auth/logout/', everywhere ? { everywhere: true } : {})
+    try {
+      await this.leaving
+    } finally {
+      this.leaving = null
+    }
     this.tabs.tell({ type: 'signed-out' })
     this.leave('', true)
   }
@@ -126,6 +133,8 @@ export class Session {
 
   /** An access token that is good now. `refused`: one that the server no longer took. */
   async token(refused?: string): Promise<string> {
+    // Whether there will be a session is known in a moment.
+    await this.leaving?.catch(() => undefined)
     const { access } = this
     if (access && access.value !== refused && access.usable(Date.now())) return access.value
     if (this.state.value === 'out') throw signedOutError()

@@ -151,6 +151,14 @@ describe('a connection that was lost', () => {
     expect(room.outbox.entries).toHaveLength(0)
   })
 
+  test('is not looked for over HTTP when the session is over', async () => {
+    await openRoom()
+    const before = server.asked.length
+    server.socket.end(4401)
+    await pass(1)
+    expect(server.asked).toHaveLength(before)
+  })
+
   test('still brings messages, over HTTP, where sockets do not get through', async () => {
     server.socketsUp = false
     const room = await openRoom()

@@ -152,6 +152,28 @@ describe('a session', () => {
   })
 })
 
+describe('signing out', () => {
+  test('asks for no other token when the server closes the sockets before it answers', async () => {
+    const session = await signedIn()
+    const before = server.count('/auth/jwt/refresh/')
+    const [left, token] = [session.signOut(), session.token('any, the socket was refused')]
+    await settle(Promise.allSettled([left, token]))
+    await expect(token).rejects.toMatchObject({ status: 401 })
+    expect(server.count('/auth/jwt/refresh/')).toBe(before)
+    expect(session.state.value).toBe('out')
+  })
+
+  test('that did not reach the server leaves one signed in', async () => {
+    const session = await signedIn()
+    server.up = false
+    await expect(settle(session.signOut())).rejects.toMatchObject({ status: 0 })
+    expect(session.state.value).toBe('in')
+    server.up = true
+    await settle(session.signOut())
+    expect(session.state.value).toBe('out')
+  })
+})
+
 describe('two tabs', () => {
   async function twoTabs(): Promise<[Session, Session]> {
     const one = await signedIn()
