@@ -39,6 +39,7 @@ def test_sigterm_closes_every_socket_with_1012_and_ends_with_status_0(
         client.close()
 
 
+@pytest.mark.slow
 def test_a_draining_worker_refuses_handshakes_with_503_and_says_so(
     new_worker: Start, alice: Person
 ) -> None:
@@ -79,7 +80,7 @@ def test_sockets_are_let_go_over_some_time(new_worker: Start, alice: Person) -> 
         client.close()
 
 
-def test_a_worker_whose_event_loop_hangs_is_gone_before_its_deadline(
+def test_a_worker_whose_goodbye_hangs_is_gone_before_its_deadline(
     new_worker: Start, alice: Person
 ) -> None:
     worker = new_worker(CHATIRE_DRAIN_SECONDS="3")
@@ -96,6 +97,7 @@ def test_a_worker_whose_event_loop_hangs_is_gone_before_its_deadline(
             assert time.monotonic() - began < 3.5
 
 
+@pytest.mark.slow
 def test_a_worker_whose_listener_was_stopped_and_continued_heals(
     new_worker: Start, alice: Person
 ) -> None:
