@@ -55,7 +55,7 @@ timed() {
   rows+=("{\"name\": \"$name\", \"value\": $((seconds / 10)).$((seconds % 10)), \"unit\": \"s\", \"at_most\": $goal, \"verdict\": \"$verdict\"}")
 }
 
-if docker image inspect chatire/{app,nginx,postgres}:local >/dev/null 2>&1; then
+if docker image inspect chatire/{app,nginx,postgres}:"$project" >/dev/null 2>&1; then
   make down >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
   timed "make up, images built" "$built_goal"
 else

@@ -2,7 +2,8 @@
 # The images: each is built when one of its inputs has changed since it was built.
 #
 # What went into an image is a hash in its label. So nothing is asked of the network, or of the
-# engine's build cache, as long as the sources are the same.
+# engine's build cache, as long as the sources are the same. Each project has a tag of its own, so
+# that two stacks of different sources do not take each other's images.
 
 STACK_IMAGES='postgres app nginx'
 
@@ -29,18 +30,18 @@ image_fingerprint() {
     ) | sha256sum | cut -d ' ' -f 1
 }
 
-image_label() { docker image inspect --format '{{index .Config.Labels "chatire.inputs"}}' "chatire/$1:local" 2>/dev/null || :; }
+image_label() { docker image inspect --format '{{index .Config.Labels "chatire.inputs"}}' "chatire/$1:$CHATIRE_PROJECT" 2>/dev/null || :; }
 
 images_are_there() {
     local name
     for name in $STACK_IMAGES; do
-        docker image inspect "chatire/$name:local" >/dev/null 2>&1 || return 1
+        docker image inspect "chatire/$name:$CHATIRE_PROJECT" >/dev/null 2>&1 || return 1
     done
 }
 
 # ensure_images NAME…: builds those that are missing or out of date, side by side.
 ensure_images() {
-    local name fingerprint built=() unchanged=() pids=() i
+    local name fingerprint twin built=() unchanged=() pids=() i
     begin Images
     # Another stack of this checkout may be building them just now.
     exec 7>"$state/images.lock"
@@ -48,6 +49,12 @@ ensure_images() {
     for name in "$@"; do
         fingerprint=$(image_fingerprint "$name")
         if [ "$(image_label "$name")" = "$fingerprint" ]; then
+            unchanged+=("$name")
+            continue
+        fi
+        twin=$(docker image ls --quiet --filter "reference=chatire/$name" --filter "label=chatire.inputs=$fingerprint" | head -n 1)
+        if [ -n "$twin" ]; then
+            docker tag "$twin" "chatire/$name:$CHATIRE_PROJECT"
             unchanged+=("$name")
             continue
         fi
@@ -72,7 +79,7 @@ build_image() {
     esac
     # Descriptors 7 and 8 are locks.
     DOCKER_BUILDKIT=1 docker build --progress plain -f "$here/$folder/Dockerfile" "${target[@]}" \
-        -t "chatire/$name:local" --build-arg "BASE=$BASE" --label "chatire.inputs=$fingerprint" \
+        -t "chatire/$name:$CHATIRE_PROJECT" --build-arg "BASE=$BASE" --label "chatire.inputs=$fingerprint" \
         "${fetch_arguments[@]}" "$root" >"$logs/build-$name.log" 2>&1 7>&- 8>&-
 }
 

@@ -39,7 +39,7 @@ stack_is_current() {
 }
 
 image_of() {
-    case $1 in postgres | nginx) echo "chatire/$1:local" ;; *) echo chatire/app:local ;; esac
+    case $1 in postgres | nginx) echo "chatire/$1:$CHATIRE_PROJECT" ;; *) echo "chatire/app:$CHATIRE_PROJECT" ;; esac
 }
 
 start_stack() {

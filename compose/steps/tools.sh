@@ -11,7 +11,7 @@ tools() {
     shift
     if [ -t 0 ] && [ -t 1 ]; then tty=(--interactive --tty); fi
     docker run --rm --init "${tty[@]}" --user "$(id -u):$(id -g)" --volume "$root:$root" --workdir "$root" \
-        --tmpfs /tmp:mode=1777,exec --label "chatire.tools=$$" "${options[@]}" chatire/tools:local "$@"
+        --tmpfs /tmp:mode=1777,exec --label "chatire.tools=$$" "${options[@]}" "chatire/tools:$CHATIRE_PROJECT" "$@"
 }
 
 # The options for tests that drive the engine and talk to published ports as a user would.

@@ -86,3 +86,8 @@ def containers(project: str, service: str | None = None, *, stopped: bool = Fals
     if stopped:
         filters.append("--all")
     return docker("ps", "--quiet", "--no-trunc", *filters).split()
+
+
+def image(name: str) -> str:
+    """An image of the tests' own stack."""
+    return f"chatire/{name}:{os.environ['CHATIRE_PROJECT']}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import Wait
-from scripts import Run, containers, docker, run_program
+from scripts import Run, containers, docker, image, run_program
 
 
 def check(url: str) -> Run:
@@ -18,7 +18,7 @@ def check(url: str) -> Run:
             "--rm",
             "--network=host",
             "--read-only",
-            "chatire/app:local",
+            image("app"),
             "check",
             url,
         ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import Wait
-from scripts import REPOSITORY, docker
+from scripts import REPOSITORY, docker, image
 
 PASSWORDS = REPOSITORY / "compose/tools/unit-passwords"
 CLUSTER = "/var/lib/postgresql/17"
@@ -25,7 +25,7 @@ class Database:
             "run", "--detach", "--network=none", "--read-only", "--cap-drop=ALL",
             "--tmpfs=/tmp", "--tmpfs=/run/postgresql:uid=10010,gid=10010",
             f"--volume={self.volume}:/var/lib/postgresql", f"--volume={PASSWORDS}:/run/secrets:ro",
-            *options, "chatire/postgres:local",
+            *options, image("postgres"),
         )  # fmt: skip
 
     def answers(self, sql: str) -> str | None:

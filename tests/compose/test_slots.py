@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Wait
-from scripts import docker
+from scripts import docker, image
 
 Start = Callable[[], "Replica"]
 
@@ -29,7 +29,7 @@ class Replica:
         self.id = docker(
             "run", "--detach", "--init", "--network=none", "--user=0:0",
             f"--volume={folder}/bin:/stand-in:ro", f"--volume={folder}/run:/run/chatire",
-            "--env=PATH=/stand-in:/usr/bin:/bin", "chatire/app:local", "http",
+            "--env=PATH=/stand-in:/usr/bin:/bin", image("app"), "http",
         )  # fmt: skip
 
     def bound_to(self) -> str:
