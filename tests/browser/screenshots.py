@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs/images"
 
-DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "device_scale_factor": 1}
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}, "device_scale_factor": 1}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 800},
     "device_scale_factor": 2,
