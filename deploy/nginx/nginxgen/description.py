@@ -225,13 +225,20 @@ class Limits(_Checked):
     )
     sign_ups_burst: int = _setting(90, _COUNT, "requests", "so many at once")
     sign_ins_per_minute: int = _setting(
-        150,
+        240,
         _COUNT,
         "requests/min",
         "POST /auth/jwt/create/, /admin/login/ and the account calls that take a password; "
         "what an office of people never meets, and someone who guesses passwords does",
     )
-    sign_ins_burst: int = _setting(150, _COUNT, "requests", "so many at once")
+    sign_ins_burst: int = _setting(240, _COUNT, "requests", "so many may wait for their turn")
+    sign_ins_at_once: int = _setting(
+        8,
+        _COUNT,
+        "requests",
+        "so many are passed on at once, further ones at the rate: a password's hash takes a "
+        "quarter of a second of a processor, and a burst would hold every thread of the http tier",
+    )
     api_per_second: int = _setting(500, _COUNT, "requests/s", "all of /api/, /auth/ and /admin/")
     api_burst: int = _setting(1000, _COUNT, "requests", "so many at once")
     handshakes_per_second: int = _setting(500, _COUNT, "requests/s", "WebSocket handshakes")

@@ -1,7 +1,8 @@
 """Rates and connections for one address, by nginx's leaky buckets.
 
-A bucket's key is empty for requests it does not count. `nodelay` everywhere: a request is either
-served at once or told to come back, never held.
+A bucket's key is empty for requests it does not count. A request is either served at once or told
+to come back; only signing in, which costs the http tier a password's hash, is also held to its
+rate.
 """
 
 from collections.abc import Iterator
@@ -66,13 +67,13 @@ def limit_accounts(description: Description) -> Iterator[Directive]:
     """For /auth/: signing up, signing in, and all calls."""
     limits = description.limits
     yield _limit("sign_up", limits.sign_ups_burst)
-    yield _limit("sign_in", limits.sign_ins_burst)
+    yield _limit_sign_ins(description)
     yield _limit("api", limits.api_burst)
 
 
 def limit_admin(description: Description) -> Iterator[Directive]:
     """For /admin/: its sign-in, and all calls."""
-    yield _limit("sign_in", description.limits.sign_ins_burst)
+    yield _limit_sign_ins(description)
     yield _limit("api", description.limits.api_burst)
 
 
@@ -90,5 +91,10 @@ def _zone(key: str, name: str, rate: str, mib: int) -> Directive:
     return directive("limit_req_zone", key, f"zone={name}:{mib}m", f"rate={rate}")
 
 
-def _limit(name: str, burst: int) -> Directive:
-    return directive("limit_req", f"zone={name}", f"burst={burst}", "nodelay")
+def _limit_sign_ins(description: Description) -> Directive:
+    limits = description.limits
+    return _limit("sign_in", limits.sign_ins_burst, f"delay={limits.sign_ins_at_once}")
+
+
+def _limit(name: str, burst: int, when: str = "nodelay") -> Directive:
+    return directive("limit_req", f"zone={name}", f"burst={burst}", when)

@@ -1,6 +1,7 @@
 """Limits bind whoever guesses passwords, and never below what PROTOCOL promises to one address."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -34,6 +35,17 @@ def test_the_promised_floor_passes_as_one_burst(
 ) -> None:
     with opened() as site:
         assert set(burst(site.nginx, count, method, path)) == {200}
+
+
+def test_a_burst_of_sign_ins_is_held_to_the_rate_and_keeps_the_threads_free(
+    opened: Opened,
+) -> None:
+    limits = Limits(sign_ins_per_minute=240, sign_ins_at_once=4)
+    with opened(limits=limits) as site:
+        started = time.monotonic()
+        assert set(burst(site.nginx, 12, *SIGN_IN)) == {200}
+        # One flows out at once, 4 may be ahead of the rate, 7 wait a quarter of a second each.
+        assert time.monotonic() - started > 7 * 0.25 * 0.9
 
 
 def test_two_hundred_handshakes_pass_as_one_burst(site: Site) -> None:
