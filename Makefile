@@ -53,16 +53,28 @@ test: ## run all checks and tests, on stacks of their own
 figures: ## measure the running stack against its goals (WHAT='memory delivery sockets churn', JSON=file)
 	@WHAT='$(WHAT)' JSON='$(JSON)' compose/commands/figures
 
+.PHONY: page-figures
+page-figures: ## measure the page in Chromium against its goals
+	@compose/commands/page-figures
+
 .PHONY: up-times
 up-times: ## time make up: down and up again, then already up
 	@bench/up_times.sh
+
+.PHONY: test-browser
+test-browser: ## test the page in Chromium, on a stack of its own (ONLY='-k name')
+	@ONLY='$(ONLY)' compose/commands/test-browser
+
+.PHONY: screenshots
+screenshots: ## make the pictures in docs/images anew
+	@compose/commands/screenshots
 
 .PHONY: test-fast
 test-fast: ## run lint and the unit tests only
 	@compose/commands/test-fast
 
 .PHONY: lint
-lint: ## check style, types, shell, Dockerfiles and nginx
+lint: ## check style, types, shell, Dockerfiles, nginx and the page
 	@compose/commands/lint
 
 .PHONY: shell

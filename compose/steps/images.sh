@@ -13,7 +13,9 @@ image_inputs() {
     postgres) echo compose/postgres ;;
     app) echo compose/app app deploy/nginx/nginxgen deploy/nginx/requirements.txt ;;
     nginx) echo compose/nginx app/frontend ;;
-    tools | browser) echo compose/tools app/requirements-dev.txt deploy/nginx/requirements.txt deploy/nginx/requirements-dev.txt tests/infra/requirements.txt bench/requirements.txt ;;
+    tools) echo compose/tools app/requirements-dev.txt deploy/nginx/requirements.txt deploy/nginx/requirements-dev.txt tests/infra/requirements.txt bench/requirements.txt ;;
+    page) echo "$(image_inputs tools)" app/frontend/package.json app/frontend/package-lock.json ;;
+    browser) echo "$(image_inputs page)" tests/browser/requirements.txt ;;
     esac
 }
 
@@ -74,8 +76,7 @@ ensure_images() {
 build_image() {
     local name=$1 fingerprint=$2 folder=$1 target=()
     case $name in
-    tools) target=(--target tools) ;;
-    browser) folder=tools target=(--target browser) ;;
+    tools | page | browser) folder=tools target=(--target "$name") ;;
     esac
     # Descriptors 7 and 8 are locks.
     DOCKER_BUILDKIT=1 docker build --progress plain -f "$here/$folder/Dockerfile" "${target[@]}" \

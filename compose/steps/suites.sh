@@ -78,6 +78,21 @@ free_port() {
     echo "$port"
 }
 
+# The page by itself: eslint, types, format; its unit tests; its weight.
+page_lint() { TOOLS=page tools --network none -- compose/tools/page lint; }
+page_tests() { TOOLS=page tools --network none -- compose/tools/page test; }
+
+# python FILE or MODULE in the browser's tools, against this stack.
+in_browser_tools() {
+    local options
+    mapfile -t options < <(engine_options)
+    TOOLS=browser tools "${options[@]}" --env CHATIRE_PROJECT --env "CHATIRE_URL=http://localhost:$CHATIRE_PORT" \
+        --workdir "$root/tests/browser" -- /opt/browser/bin/python "$@"
+}
+
+# The page in a real Chromium.
+browser_tests() { in_browser_tools -m pytest -q -p no:cacheprovider "$@"; }
+
 # The stack from outside and inside.
 # shellcheck disable=SC2120 # make smoke narrows it
 infra_tests() {

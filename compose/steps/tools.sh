@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The tools' container: tests and lint run in it, on this checkout at the same path, as this user.
 
-# tools [docker-run option…] -- command…
+# tools [docker-run option…] -- command…; TOOLS names another of the tools' images.
 tools() {
     local options=() tty=()
     while [ "$1" != -- ]; do
@@ -11,7 +11,7 @@ tools() {
     shift
     if [ -t 0 ] && [ -t 1 ]; then tty=(--interactive --tty); fi
     docker run --rm --init "${tty[@]}" --user "$(id -u):$(id -g)" --volume "$root:$root" --workdir "$root" \
-        --tmpfs /tmp:mode=1777,exec --label "chatire.tools=$$" "${options[@]}" "chatire/tools:$CHATIRE_PROJECT" "$@"
+        --tmpfs /tmp:mode=1777,exec --label "chatire.tools=$$" "${options[@]}" "chatire/${TOOLS:-tools}:$CHATIRE_PROJECT" "$@"
 }
 
 # The options for tests that drive the engine and talk to published ports as a user would.

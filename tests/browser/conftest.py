@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import chromium
 import pytest
@@ -54,7 +55,9 @@ def artefacts() -> Path:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.when == "call":
         item.stash[FAILED] = report.failed
@@ -74,7 +77,7 @@ def stranger(
     """
     people: list[Person] = []
 
-    def make(name: str = "ann", **options: object) -> Person:
+    def make(name: str = "ann", **options: Any) -> Person:
         context: BrowserContext = browser.new_context(**{"base_url": base, **options})
         context.set_default_timeout(PATIENCE_MS)
         context.tracing.start(screenshots=True, snapshots=True)
@@ -97,7 +100,7 @@ def stranger(
 def newcomer(stranger: Newcomer) -> Newcomer:
     """Makes people who have an account and are signed in; no page is open yet."""
 
-    def make(name: str = "ann", **options: object) -> Person:
+    def make(name: str = "ann", **options: Any) -> Person:
         person = stranger(name, **options)
         person.make_account()
         person.sign_in_by_cookie()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import (
     APIResponse,
@@ -72,7 +73,7 @@ class Person:
 
     # --- the API, for what a test only needs to be there ---
 
-    def call(self, method: str, path: str, **options: object) -> APIResponse:
+    def call(self, method: str, path: str, **options: Any) -> APIResponse:
         """A call from this person's browser, with its cookies, outside of any page."""
         response = self.context.request.fetch(self.base + path, method=method, **options)
         assert response.ok, f"{method} {path}: {response.status} {response.text()}"
@@ -91,7 +92,7 @@ class Person:
         credentials = {"username": self.name, "password": self.password}
         return str(self.call("POST", "/auth/jwt/create/", data=credentials).json()["access"])
 
-    def call_signed_in(self, method: str, path: str, **options: object) -> APIResponse:
+    def call_signed_in(self, method: str, path: str, **options: Any) -> APIResponse:
         headers = {"Authorization": f"JWT {self.token()}"}
         return self.call(method, path, headers=headers, **options)
 
