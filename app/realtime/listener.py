@@ -55,6 +55,8 @@ class Listener:
         self._last_beat = self._loop.time()
         self._trouble = "not connected yet"
         self._hears = False
+        # Why the subscribers could not catch up on this connection, if they could not.
+        self._behind = ""
         self.connections = 0
 
     def subscribe(self, channel: str, heard: Heard, catch_up: CatchUp) -> None:
@@ -102,7 +104,7 @@ class Listener:
             try:
                 await self._listen()
             except (psycopg.Error, OSError, TimeoutError) as error:
-                self._trouble = f"{type(error).__name__}: {error}".split("\n")[0]
+                self._trouble = self._behind or f"{type(error).__name__}: {error}".split("\n")[0]
             except Exception as error:
                 # Whatever it is, a listener that is gone for good is worse.
                 logger.exception("listener failed")
@@ -121,9 +123,10 @@ class Listener:
         )
         self._connection = connection
         beat_channel = f"chatire_beat_{connection.info.backend_pid}"
-        catching_up: asyncio.Task[None] | None = None
+        catching_up: asyncio.Task[bool] | None = None
         deadline = self._loop.call_later(ANSWER_SECONDS, cut, connection)
         awaiting_beat = False
+        self._behind = ""
         try:
             for channel in (*self._heard, beat_channel):
                 await connection.execute(f"LISTEN {channel}")
@@ -140,7 +143,8 @@ class Listener:
                     if notice.channel == beat_channel:
                         deadline.cancel()
                         awaiting_beat = False
-                        if catching_up.done():
+                        # A table that cannot be read makes hearing worth nothing.
+                        if catching_up.done() and catching_up.result():
                             self._beat_heard()
                         continue
                     for heard in self._heard[notice.channel]:
@@ -157,11 +161,13 @@ class Listener:
         self._last_beat = self._loop.time()
         self._hears, self._trouble = True, ""
 
-    async def _catch_up(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        """Let every subscriber catch up; one that cannot makes the listener start over."""
+    async def _catch_up(self, connection: psycopg.AsyncConnection[Any]) -> bool:
+        """Let every subscriber catch up; false, and start over, when one cannot."""
         try:
             for catch_up in self._catch_ups:
                 await catch_up()
         except (psycopg.Error, OSError, TimeoutError) as error:
-            logger.warning("catching up failed, listening anew: %s", type(error).__name__)
+            self._behind = f"catching up failed: {type(error).__name__}: {error}".split("\n")[0]
             cut(connection)
+            return False
+        return True

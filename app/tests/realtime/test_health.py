@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -30,6 +31,22 @@ def test_a_well_worker_is_alive_and_ready_and_says_what_it_knows(workers: Pair) 
     assert facts["listener"]["hears"] is True
     assert facts["listener"]["age_seconds"] < 8
     assert workers[0].get("/elsewhere")[0] == 404
+
+
+def test_a_worker_on_a_database_without_tables_lives_and_is_not_ready(tmp_path: Path) -> None:
+    query("DROP DATABASE IF EXISTS test_rt_empty")
+    query("CREATE DATABASE test_rt_empty")
+    worker = Worker(tmp_path / "worker.log", CHATIRE_DB_NAME="test_rt_empty")
+    try:
+        until(lambda: worker.get("/healthz")[0] == 200, "alive")
+        for _ in range(20):
+            status, facts = worker.get("/readyz")
+            assert status == 503
+            time.sleep(0.1)
+        assert "does not exist" in facts["reasons"][0]
+    finally:
+        worker.stop()
+        query("DROP DATABASE test_rt_empty WITH (FORCE)")
 
 
 @pytest.mark.slow
