@@ -43,6 +43,8 @@ def test_one_socket_too_many_is_refused_with_503_until_there_is_room(
     worker = new_worker(CHATIRE_WS_MAX_SOCKETS="3")
     uri = make_room(alice)
     clients = [chat(worker, alice, uri) for _ in range(3)]
+    for client in clients:
+        client.ready()
     with pytest.raises(InvalidStatus) as refused:
         chat(worker, alice, uri)
     assert refused.value.response.status_code == 503
