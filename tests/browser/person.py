@@ -21,6 +21,9 @@ from playwright.sync_api import (
 # Enough for the slowest thing a page waits for by itself: a reconnect after several failures.
 PATIENCE_MS = 30_000
 
+TOO_MANY = 429
+PATIENT_TRIES = 20
+
 # What a navigation breaks off is no failure.
 BROKEN_OFF = "net::ERR_ABORTED"
 
@@ -75,7 +78,12 @@ class Person:
 
     def call(self, method: str, path: str, **options: Any) -> APIResponse:
         """A call from this person's browser, with its cookies, outside of any page."""
-        response = self.context.request.fetch(self.base + path, method=method, **options)
+        for _ in range(PATIENT_TRIES):
+            response = self.context.request.fetch(self.base + path, method=method, **options)
+            # Many people sign up from this one address, faster than a server may allow.
+            if response.status != TOO_MANY:
+                break
+            self.page.wait_for_timeout(1000 * float(response.headers.get("retry-after", "1")))
         assert response.ok, f"{method} {path}: {response.status} {response.text()}"
         return response
 
