@@ -49,16 +49,21 @@ cleanup() {
 # Settings of the tests' own stack, which runs beside whatever is here: project, port, secrets.
 # Of this machine's settings only those hold that say how packages are fetched.
 test_settings() {
-    local name scratch
+    local name scratch checkout
+    # Another checkout on this machine may be testing as well.
+    checkout=$(cksum <<<"$root")
+    checkout=${checkout%% *}
+    exec 6>"$state/${0##*/}.lock"
+    flock -n 6 || fail "another make command is testing this checkout (it holds $state/${0##*/}.lock); wait for it to end, then run this again."
     scratch=$(mktemp -d "$state/test.XXXXXX")
     cleanup_add "rm -rf $scratch"
     ! [ -e "${CHATIRE_ENV_FILE:-$root/.env}" ] || grep -E '^CHATIRE_(CA_FILE|DEBIAN_MIRROR|DEBIAN_SECURITY_MIRROR)=' "${CHATIRE_ENV_FILE:-$root/.env}" >"$scratch/env" || :
     for name in $(compgen -e CHATIRE_); do
         case $name in CHATIRE_CA_FILE | CHATIRE_DEBIAN_*) ;; *) unset "$name" ;; esac
     done
-    export CHATIRE_PROJECT=chatire-test CHATIRE_BIND_ADDRESS=127.0.0.1
+    export CHATIRE_PROJECT=chatire-test-$checkout CHATIRE_BIND_ADDRESS=127.0.0.1
     export CHATIRE_ENV_FILE=$scratch/env CHATIRE_SECRETS_DIR=$scratch/secrets
-    CHATIRE_PORT=$(free_port)
+    CHATIRE_PORT=$(free_port $((18080 + checkout % 100 * 10)))
     export CHATIRE_PORT
     read_settings
 }
@@ -70,9 +75,10 @@ start_test_stack() {
     "$here/commands/up"
 }
 
+# free_port FIRST: the first port from there on that nobody listens on.
 free_port() {
     local port
-    for ((port = 18080; port < 18180; port++)); do
+    for ((port = $1; port < $1 + 1000; port++)); do
         CHATIRE_PORT=$port port_is_taken || break
     done
     echo "$port"

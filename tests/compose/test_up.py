@@ -82,11 +82,13 @@ def test_destroy_does_nothing_unasked(project: str) -> None:
 
 
 @pytest.fixture
-def other(engine_folder: Path) -> Iterator[Mapping[str, str]]:
+def other(engine_folder: Path, project: str) -> Iterator[Mapping[str, str]]:
     """The settings of a second stack; it is removed at the end."""
-    port = steps("read_settings; . $here/steps/suites.sh; free_port").succeeded().output.strip()
+    port = (
+        steps("read_settings; . $here/steps/suites.sh; free_port 19500").succeeded().output.strip()
+    )
     settings = {
-        "CHATIRE_PROJECT": "chatire-test-other",
+        "CHATIRE_PROJECT": f"{project}-other",
         "CHATIRE_PORT": port,
         "CHATIRE_SECRETS_DIR": str(engine_folder / "secrets"),
         "CHATIRE_ENV_FILE": str(engine_folder / "env"),
@@ -97,7 +99,7 @@ def other(engine_folder: Path) -> Iterator[Mapping[str, str]]:
     command("destroy", CONFIRM="yes", **settings).succeeded()
     assert not containers(settings["CHATIRE_PROJECT"], stopped=True)
     volumes = docker(
-        "volume", "ls", "--quiet", "--filter=label=com.docker.compose.project=chatire-test-other"
+        "volume", "ls", "--quiet", f"--filter=label=com.docker.compose.project={project}-other"
     )
     assert not volumes, volumes
 
