@@ -417,17 +417,17 @@ class Hub:
 
     async def _refresh_stale(self) -> None:
         while self._stale_members or self._stale_presence:
+            chats: list[int] = []
             try:
                 while self._stale_members:
                     await self._refresh_members(next(iter(self._stale_members)))
                 chats = list(self._stale_presence)
-                if chats:
-                    self._stale_presence.clear()
-                    for chat_id, users in (await self.presence.elsewhere(chats)).items():
-                        if room := self.rooms.get(chat_id):
-                            room.online_elsewhere(users)
+                self._stale_presence.clear()
+                for chat_id, users in (await self.presence.elsewhere(chats)).items():
+                    if room := self.rooms.get(chat_id):
+                        room.online_elsewhere(users)
             except AWAY:
-                # The listener comes back too, and then every room looks.
+                self._stale_presence.update(chats)
                 await asyncio.sleep(jitter(1.0))
 
     async def _refresh_members(self, chat_id: int) -> None:

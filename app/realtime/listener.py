@@ -57,6 +57,8 @@ class Listener:
         self._hears = False
         # Why the subscribers could not catch up on this connection, if they could not.
         self._behind = ""
+        # Whether this connection has heard itself.
+        self._answered = False
         self.connections = 0
 
     def subscribe(self, channel: str, heard: Heard, catch_up: CatchUp) -> None:
@@ -126,7 +128,7 @@ class Listener:
         catching_up: asyncio.Task[bool] | None = None
         deadline = self._loop.call_later(ANSWER_SECONDS, cut, connection)
         awaiting_beat = False
-        self._behind = ""
+        self._behind, self._answered = "", False
         try:
             for channel in (*self._heard, beat_channel):
                 await connection.execute(f"LISTEN {channel}")
@@ -143,6 +145,7 @@ class Listener:
                     if notice.channel == beat_channel:
                         deadline.cancel()
                         awaiting_beat = False
+                        self._answered = True
                         # A table that cannot be read makes hearing worth nothing.
                         if catching_up.done() and catching_up.result():
                             self._beat_heard()
@@ -170,4 +173,6 @@ class Listener:
             self._behind = f"catching up failed: {type(error).__name__}: {error}".split("\n")[0]
             cut(connection)
             return False
+        if self._answered:
+            self._beat_heard()
         return True

@@ -17,7 +17,7 @@ from realtime.listener import LAYER_CHANNEL, Listener
 
 logger = logging.getLogger(__name__)
 
-# Ids of messages handed out lately: a catch-up after a reconnect reads the same rows again.
+# Messages handed out lately: a catch-up after a reconnect reads the same rows again.
 # Bounded in number too; beyond it a very busy process may see a message twice when its
 # connection drops.
 MAX_SEEN = 100_000
@@ -26,41 +26,43 @@ RENEW_SECONDS = statements.LEASE_SECONDS / 3
 RENEW_BATCH = 1_000
 
 
-class Item(NamedTuple):
-    """A message on a channel: its row, and its bytes unless they have to be read first."""
+# What makes a message that message: its id and when it expires. The id alone is given again after
+# a crash of the database, which resets an unlogged table's sequence.
+Key = tuple[int, str]
 
-    id: int
+
+class Item(NamedTuple):
+    """A message on a channel: which it is, and its bytes unless they have to be read first."""
+
+    key: Key
     body: bytes | None
 
 
 class Seen:
-    """The message ids of the last `seconds`."""
+    """The messages of the last `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._ids: dict[int, float] = {}
+        self._keys: dict[Key, float] = {}
 
-    def add(self, message_id: int) -> bool:
-        """Note an id; false when it was known."""
+    def add(self, key: Key) -> bool:
+        """Note a message; false when it was known."""
         now = self._loop.time()
-        ids = self._ids
-        if message_id in ids:
+        keys = self._keys
+        if key in keys:
             return False
-        ids[message_id] = now
-        while ids:
-            oldest = next(iter(ids))
-            if len(ids) <= MAX_SEEN and ids[oldest] > now - self._seconds:
+        keys[key] = now
+        while keys:
+            oldest = next(iter(keys))
+            if len(keys) <= MAX_SEEN and keys[oldest] > now - self._seconds:
                 break
-            del ids[oldest]
+            del keys[oldest]
         return True
 
-    def discard(self, message_id: int) -> None:
-        """Forget an id, so that the message may be handed out again."""
-        self._ids.pop(message_id, None)
-
-    def __len__(self) -> int:
-        return len(self._ids)
+    def discard(self, key: Key) -> None:
+        """Forget a message, so that it may be handed out again."""
+        self._keys.pop(key, None)
 
 
 class ChannelQueue:
@@ -185,7 +187,7 @@ class Receiver:
                 try:
                     body = await self._body(channel, item)
                 except asyncio.CancelledError:
-                    self._seen.discard(item.id)
+                    self._seen.discard(item.key)
                     raise
                 if body is not None:
                     return body
@@ -204,7 +206,7 @@ class Receiver:
         if queue.caught_up is not None:
             queue.caught_up.cancel()
         for item in queue.items:
-            self._seen.discard(item.id)
+            self._seen.discard(item.key)
 
     async def _body(self, channel: str, item: Item) -> bytes | None:
         """Return the message's bytes; None when it has expired or another process has it."""
@@ -215,7 +217,7 @@ class Receiver:
         while True:
             try:
                 rows = await pool.fetch(
-                    statements.READ if own else statements.CLAIM, {"id": item.id}
+                    statements.READ if own else statements.CLAIM, {"id": item.key[0]}
                 )
             except (psycopg.Error, OSError, TimeoutError):
                 attempt += 1
@@ -224,15 +226,20 @@ class Receiver:
             return bytes(rows[0][0]) if rows else None
 
     def _heard(self, payload: str) -> None:
-        """Take a notification of the layer's trigger: `id:channel[:base64:expire]`."""
-        message_id, channel, *rest = payload.split(":")
+        """Take a notification of the trigger: `id:channel:base64 or nothing:expire`."""
+        parts = payload.split(":")
+        if len(parts) != 4 or not parts[0].isdecimal():
+            # Anyone who may connect may notify; it must not cost the worker its hearing.
+            logger.warning("a notification that is none of the layer's")
+            return
+        message_id, channel, text, expire = parts
         queue = self._queues.get(channel)
         if queue is None:
             return
-        item = Item(int(message_id), base64.b64decode(rest[0]) if rest else None)
+        item = Item((int(message_id), expire), base64.b64decode(text) if text else None)
         if queue.catching_up:
             queue.held.append(item)
-        elif self._seen.add(item.id):
+        elif self._seen.add(item.key):
             queue.put(item)
 
     async def _reconnected(self) -> None:
@@ -273,9 +280,9 @@ class Receiver:
                 rows: list[Any] = await pool.fetch(
                     statements.CATCH_UP, {"channels": names[start : start + RENEW_BATCH]}
                 )
-                for message_id, channel, body in rows:
-                    if self._seen.add(message_id):
-                        item = Item(message_id, None if body is None else bytes(body))
+                for message_id, channel, body, expire in rows:
+                    item = Item((message_id, expire), None if body is None else bytes(body))
+                    if self._seen.add(item.key):
                         queues[channel].put(item)
         finally:
             for queue in queues.values():
@@ -283,7 +290,7 @@ class Receiver:
                 if not queue.catching_up:
                     held, queue.held = queue.held, []
                     for item in held:
-                        if self._seen.add(item.id):
+                        if self._seen.add(item.key):
                             queue.put(item)
 
     async def _renew(self) -> None:

@@ -48,7 +48,8 @@ WHERE channel = ANY(%(channels)s) RETURNING group_key, channel
 FORGET = "DELETE FROM channels_postgres_groupchannel WHERE channel = ANY(%(channels)s)"
 
 CATCH_UP = """
-SELECT id, channel, CASE WHEN octet_length(message) < 8000 THEN message END
+SELECT id, channel, CASE WHEN octet_length(message) < 8000 THEN message END,
+    extract(epoch from expire)::text
 FROM channels_postgres_message
 WHERE channel = ANY(%(channels)s) AND expire > now() ORDER BY id
 """

@@ -14,7 +14,8 @@ DECLARE
         || encode(NEW.message, 'base64') || ':' || extract(epoch from NEW.expire)::text;
 BEGIN
     IF octet_length(payload) {refused} THEN
-        payload := NEW.id::text || ':' || NEW.channel::text;
+        payload := NEW.id::text || ':' || NEW.channel::text || '::'
+            || extract(epoch from NEW.expire)::text;
     END IF;
     PERFORM pg_notify('channels_postgres_messages', payload);
     RETURN NEW;

@@ -109,6 +109,8 @@ def test_nonsense_on_the_hint_channel_harms_nobody(workers: Pair, alice: Person)
         client.ready()
         for payload in ("", "x", "1", "1 x", "-1 5 {}", f"{chat_id(uri)}", "9 9 9\n\n 1 1"):
             notify(payload)
+        for payload in ("", "x", "1:x", "x:y:z:0", "1:2:3:4:5"):
+            query("SELECT pg_notify('channels_postgres_messages', %s)", payload)
         post(alice, uri)
         assert client.messages(1, 1.5)[0]["seq"] == 1
 
