@@ -18,7 +18,7 @@ from accounts.models import Session
 
 SID_CLAIM = "sid"
 
-# Two tabs that renew together, or an answer lost on the way, must sign nobody out: PROTOCOL.md
+# Two tabs that renew together, or an answer lost on the way, must sign nobody out: docs/protocol.md
 # promises 30 s for the token just rotated away.
 ROTATION_GRACE_SECONDS = 30
 

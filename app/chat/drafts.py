@@ -6,7 +6,7 @@ import re
 import uuid
 from typing import NamedTuple
 
-# PROTOCOL.md: over 2000 code points is refused. Python's len() counts code points.
+# docs/protocol.md: over 2000 code points is refused. Python's len() counts code points.
 MAX_TEXT_LENGTH = 2000
 
 # Canonical, or without the hyphens as some libraries print it; in either case of letters.

@@ -1,4 +1,4 @@
-"""The wire format: pure functions that build every object and frame of PROTOCOL.md.
+"""The wire format: pure functions that build every object and frame of docs/protocol.md.
 
 `…_object` and `user_dict` return what goes into an HTTP answer, `…_frame` the compact JSON text
 of a WebSocket frame. A message looks the same in both.

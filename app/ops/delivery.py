@@ -3,7 +3,7 @@
 Two new users meet in a new chat; what one posts over HTTP must arrive on the other's WebSocket,
 through whatever stands in front. Prints what it made (`prefix: …`, for `manage.py smoke_cleanup
 --prefix …`) and what it measured (`delivered: …`); exit status 1 with one line on standard error
-where something did not answer as PROTOCOL.md says.
+where something did not answer as docs/protocol.md says.
 
 It is a client like any other: nothing of the application is imported, Django least of all.
 """

@@ -1,4 +1,4 @@
-"""The close codes of PROTOCOL.md, and the exception that ends a socket with one."""
+"""The close codes of docs/protocol.md, and the exception that ends a socket with one."""
 
 BAD_FRAME = 4400
 UNAUTHENTICATED = 4401

@@ -37,7 +37,7 @@ from realtime.sockets import Socket
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-# PROTOCOL.md: a client that cannot set a subprotocol sends its token within this.
+# docs/protocol.md: a client that cannot set a subprotocol sends its token within this.
 AUTH_SECONDS = 10.0
 # One typing frame a socket in this time is passed on; the rest say nothing new.
 TYPING_SECONDS = 1.0

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 AWAY = (psycopg.Error, OSError, TimeoutError)
 
-# A lost hint is found within this: the "within seconds" of PROTOCOL.md.
+# A lost hint is found within this: the "within seconds" of docs/protocol.md.
 ROOM_TICK_SECONDS = 2.0
 # A lost event about a session or a membership is made good within this.
 ACCESS_TICK_SECONDS = 5.0

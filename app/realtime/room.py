@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# PROTOCOL.md: a client further behind fetches the newest page instead.
+# docs/protocol.md: a client further behind fetches the newest page instead.
 MAX_REPLAY = 1_000
 # Rows a query: a page that is read and sent in a few milliseconds.
 PAGE = 200

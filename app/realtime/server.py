@@ -21,7 +21,7 @@ from realtime.wire import WireProtocol
 
 logger = logging.getLogger(__name__)
 
-# PROTOCOL.md: a frame over 64 KiB is refused.
+# docs/protocol.md: a frame over 64 KiB is refused.
 MAX_FRAME_BYTES = 65_536
 # A peer that is gone without a word is noticed within 40 s; nginx keeps tunnels for longer.
 PING_SECONDS = 20.0

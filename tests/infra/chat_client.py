@@ -1,4 +1,4 @@
-"""A client of PROTOCOL.md, written against the contract and not against the server's code."""
+"""A client of docs/protocol.md, written against the contract and not against the server's code."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 from chat_client import Chat, told
 
-# What PROTOCOL.md promises never to be refused for one address in a minute.
+# What docs/protocol.md promises never to be refused for one address in a minute.
 SIGN_UPS = 60
 # Room for a burst on top: a limit that is not met by then protects nobody.
 FAR_ENOUGH = 6 * SIGN_UPS

@@ -1,4 +1,4 @@
-"""Bad input through nginx: each gets what PROTOCOL.md says, and nobody else notices."""
+"""Bad input through nginx: each gets what docs/protocol.md says, and nobody else notices."""
 
 from __future__ import annotations
 

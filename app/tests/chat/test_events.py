@@ -1,4 +1,4 @@
-"""The wire format, held against PROTOCOL.md word by word."""
+"""The wire format, held against docs/protocol.md word by word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A WebSocket client as PROTOCOL.md describes one, for tests that read line by line."""
+"""A WebSocket client as docs/protocol.md describes one, for tests that read line by line."""
 
 from __future__ import annotations
 

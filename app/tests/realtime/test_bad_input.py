@@ -1,4 +1,4 @@
-"""Whatever a client sends, it gets what PROTOCOL.md says, and the worker's log stays clean."""
+"""Whatever a client sends, it gets what docs/protocol.md says, and the worker's log stays clean."""
 
 from __future__ import annotations
 
