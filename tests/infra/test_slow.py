@@ -38,7 +38,7 @@ def half_a_head(chat: Chat) -> str:
 def half_a_body(chat: Chat) -> str:
     return after(
         chat,
-        b"POST /auth/jwt/create/ HTTP/1.1\r\nHost: localhost\r\n"
+        b"POST /api/chats/ HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
     )
 
