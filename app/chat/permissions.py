@@ -1,8 +1,8 @@
 """The one place that decides who may do what in a chat, for both tiers.
 
 `access` (http tier) and `aaccess` (ws tier) ask with the same SQL how someone stands to a chat;
-the `require_…` functions hold the answer against the rules of docs/protocol.md, in its order: no such
-chat, then not allowed.
+the `require_…` functions hold the answer against the rules of docs/protocol.md, in its order: no
+such chat, then not allowed.
 """
 
 from __future__ import annotations

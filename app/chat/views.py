@@ -1,7 +1,7 @@
 """The calls under /api/chats/.
 
-Every one is checked in the order of docs/protocol.md: 401 (by DRF, before the view's method), 404, 403,
-and only then the input. `_reading` gives a broken body its place in that order.
+Every one is checked in the order of docs/protocol.md: 401 (by DRF, before the view's method), 404,
+403, and only then the input. `_reading` gives a broken body its place in that order.
 """
 
 from __future__ import annotations

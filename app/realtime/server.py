@@ -93,6 +93,15 @@ def _exit_now(code: int) -> None:
     os._exit(code)
 
 
+def is_no_refusal(record: logging.LogRecord) -> bool:
+    """Return whether a record is worth a line in the log.
+
+    uvicorn logs a handshake that was refused with an answer of the application's own as the
+    application's error, so that anyone could fill the log.
+    """
+    return record.msg != "ASGI callable returned without completing handshake."
+
+
 def bind_arguments(bind: str) -> dict[str, Any]:
     """Return uvicorn's arguments for `unix:/path` or `host:port`; raises ValueError."""
     if bind.startswith("unix:"):
@@ -140,6 +149,7 @@ def main() -> int:
     )
     # The hub says once that the database is away; the pool would say so at every try.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn.error").addFilter(is_no_refusal)
     server = Server(config, settings.ENV.drain_seconds)
     logger.info("listening on %s", bind)
     server.run()

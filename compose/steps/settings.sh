@@ -80,7 +80,7 @@ read_settings() {
     for name in CHATIRE_EXTRA_ORIGINS CHATIRE_CORS_ORIGINS; do
         setting "$name" '' "(($origin)(,($origin))*)?" 'origins such as https://chat.example.org, separated by commas'
     done
-    setting CHATIRE_SECRETS_DIR "$here/.secrets" '/.+' 'an absolute path'
+    setting CHATIRE_SECRETS_DIR "$here/.secrets/$CHATIRE_PROJECT" '/.+' 'an absolute path'
 
     # localhost and 127.0.0.1 are allowed on the port in use; a browser leaves port 80 out.
     local port=":$CHATIRE_PORT"

@@ -318,6 +318,16 @@ def test_a_foreign_page_is_refused_with_403(workers: Pair, alice: Person, origin
     assert refused.value.response.status_code == 403
 
 
+def test_a_refused_handshake_fills_no_log(workers: Pair, alice: Person) -> None:
+    """Without the filter of `server.main`, uvicorn logs an error for each."""
+    before = workers[0].log_size()
+    for _ in range(3):
+        with pytest.raises(InvalidStatus):
+            chat(workers[0], alice, "x", additional_headers={"Origin": "http://evil.example"})
+    workers[0].get("/healthz")
+    assert workers[0].log_text()[before:] == ""
+
+
 @pytest.mark.parametrize("origin", [ORIGIN, "http://127.0.0.1:8080", "HTTP://LOCALHOST:8080"])
 def test_the_own_page_gets_in_by_either_name_of_loopback(
     workers: Pair, alice: Person, origin: str

@@ -218,7 +218,7 @@ class Tls(_Checked):
 
 @dataclass(frozen=True)
 class Limits(_Checked):
-    """Limits for one address (for IPv6: one /64 network). The floors of docs/protocol.md lie below."""
+    """Limits for one address (for IPv6: one /64 network), above the floors of docs/protocol.md."""
 
     sign_ups_per_minute: int = _setting(
         90, _COUNT, "requests/min", "POST /auth/users/; a person signs up once"

@@ -1,4 +1,4 @@
-"""Limits bind whoever guesses passwords, and never below what docs/protocol.md promises to one address."""
+"""Limits bind whoever guesses passwords, and never below what docs/protocol.md promises."""
 
 import json
 import time
