@@ -46,7 +46,7 @@ def python_component(wheel: Path) -> Component:
 
 
 def npm_components(lock: str) -> Iterator[Component]:
-    """The packages of a package-lock.json that end up in the page: all that are not for building."""
+    """The packages of a package-lock.json that end up in the page, not those that build it."""
     for path, package in sorted(json.loads(lock)["packages"].items()):
         if not path or package.get("dev") or package.get("optional") or package.get("peer"):
             continue

@@ -147,7 +147,11 @@ class Chat:
         self.url = url.rstrip("/")
         # Tokens handed out to this run, for the search through the logs.
         self.tokens: set[str] = set()
-        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
+        # The system's authorities, or those that SSL_CERT_FILE names; as for the sockets.
+        trusted = ssl.create_default_context()
+        self.http = httpx.Client(
+            base_url=self.url, timeout=PATIENCE, trust_env=False, verify=trusted
+        )
 
     def close(self) -> None:
         self.http.close()
