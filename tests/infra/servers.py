@@ -44,19 +44,20 @@ for pid in sys.argv[2:]:
             continue
         if target.startswith("socket:["):
             inodes.add(target[8:-1])
-net = f"/proc/{sys.argv[1]}/net"
-for family in ("tcp", "tcp6", "unix"):
-    for line in open(f"{net}/{family}").read().splitlines()[1:]:
-        fields = line.split()
-        inode = fields[6] if family == "unix" else fields[9]
-        if inode not in inodes:
-            continue
-        if family == "unix":
-            if int(fields[3], 16) & 0x10000 and len(fields) > 7:
-                print("unix", "-", fields[7])
-        elif fields[3] == "0A":
-            address, port = fields[1].rsplit(":", 1)
-            print("tcp", address, int(port, 16))
+# A socket that systemd made and handed over is listed where systemd made it.
+for pid in (sys.argv[1], "1"):
+    for family in ("tcp", "tcp6", "unix"):
+        for line in open(f"/proc/{pid}/net/{family}").read().splitlines()[1:]:
+            fields = line.split()
+            inode = fields[6] if family == "unix" else fields[9]
+            if inode not in inodes:
+                continue
+            if family == "unix":
+                if int(fields[3], 16) & 0x10000 and len(fields) > 7:
+                    print("unix", "-", fields[7])
+            elif fields[3] == "0A":
+                address, port = fields[1].rsplit(":", 1)
+                print("tcp", address, int(port, 16))
 """
 _CONNECT = """
 import socket, sys
@@ -231,6 +232,10 @@ class Unit(Node):
     def has_way_out(self) -> bool:
         found = self.show("PrivateNetwork", "IPAddressDeny")
         return found["PrivateNetwork"] != "yes" and "0.0.0.0/0" not in found["IPAddressDeny"]
+
+    @property
+    def has_a_system_of_its_own(self) -> bool:
+        return False
 
     @cached_property
     def listeners(self) -> set[Listener]:

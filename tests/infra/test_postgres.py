@@ -56,11 +56,10 @@ def test_the_setting_is_bounded(target: Target, setting: str) -> None:
 
 
 def test_it_listens_on_its_port_and_nothing_else(postgres: Node) -> None:
-    assert {each.at for each in postgres.listeners if each.address != "127.0.0.11"} <= {
-        "5432",
-        "/var/run/postgresql/.s.PGSQL.5432",
-        "/run/postgresql/.s.PGSQL.5432",
-    }
+    at = {each.at for each in postgres.listeners if each.address != "127.0.0.11"}
+    strange = {each for each in at if each != "5432" and not each.endswith("/.s.PGSQL.5432")}
+    assert at
+    assert not strange
 
 
 def test_it_is_published_nowhere(postgres: Node) -> None:
@@ -73,7 +72,9 @@ def test_an_operator_gets_in_as_superuser_on_the_chats_database(target: Target) 
     ) == [["on", "t"]]
 
 
-def test_nobody_gets_in_over_the_network_without_a_password(target: Target) -> None:
+def test_nobody_gets_in_over_the_network_without_a_password(target: Target, postgres: Node) -> None:
+    if not [each for each in postgres.listeners if each.kind == "tcp"]:
+        pytest.skip("it is on no network: everything is on one host")
     rules = target.query(
         "SELECT type, auth_method FROM pg_hba_file_rules WHERE type LIKE 'host%' AND error IS NULL"
     )
