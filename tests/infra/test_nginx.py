@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from chat_client import Chat, told
-from target import Node, said
+from target import Node, Target, said
 
 JSON = "application/json"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from target import Node, said
 
 # A log that never rotates fills the disk; so does one that keeps gigabytes a node.
