@@ -46,6 +46,8 @@ def variant(bundle: Path, out: Path, version: str, kind: str) -> Path:
         for entry, data in files.values():
             entry.name = entry.name.replace(old, f"chatire-{version}", 1)
             entry.size = len(data)
+            # A long name is kept there as well, and would win.
+            entry.pax_headers = {}
             archive.addfile(entry, io.BytesIO(data))
     return target
 
