@@ -22,11 +22,14 @@ SETTINGS = {
     "TimeZone": ("Etc/UTC", "UTC"),
     "server_encoding": "UTF8",
 }
+# Of PostgreSQL, by the release of Debian.
+VERSIONS = {"12": "15", "13": "17"}
 BOUNDED = ["idle_in_transaction_session_timeout", "tcp_keepalives_idle"]
 
 
-def test_it_is_version_17(target: Target, postgres: Node) -> None:
-    assert target.value("SHOW server_version_num").startswith("17")
+def test_it_is_the_version_of_its_debian(target: Target, postgres: Node) -> None:
+    release = postgres.check("cat /etc/debian_version").split(".")[0]
+    assert target.value("SHOW server_version_num").startswith(VERSIONS[release])
 
 
 def test_the_server_is_what_the_node_runs(postgres: Node) -> None:
@@ -130,7 +133,8 @@ def test_the_tiers_role_cannot(target: Target, tiers_role: str, deed: str) -> No
         f" {FORBIDDEN[deed]}; ROLLBACK"
     )
     assert attempt.rc != 0, said(attempt)
-    assert "permission denied" in attempt.stderr or "must be owner" in attempt.stderr, said(attempt)
+    refusals = ("permission denied", "must be owner", "must be superuser")
+    assert any(refusal in attempt.stderr for refusal in refusals), said(attempt)
 
 
 def test_the_tiers_role_can_do_its_work(target: Target, tiers_role: str) -> None:
