@@ -1,4 +1,4 @@
-"""`manifest.py BUNDLE`: prints the manifest of a bundle; exit status 1 and a line where it has none."""
+"""`manifest.py BUNDLE`: prints the manifest of a bundle; exit status 1 where it has none."""
 
 import sys
 import tarfile

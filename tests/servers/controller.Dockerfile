@@ -10,10 +10,13 @@ RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/debian.sou
         ca-certificates docker-cli git make nmap openssh-client openssl procps python3-venv \
     && rm -rf /var/lib/apt/lists/*
 COPY deploy/ansible/requirements.txt /tmp/ansible.txt
+COPY deploy/ansible/requirements-lint.txt /tmp/lint.txt
 COPY tests/infra/requirements.txt /tmp/infra.txt
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=ca \
     python3 -m venv /opt/ansible \
     && /opt/ansible/bin/pip install --quiet --require-hashes --no-deps -r /tmp/ansible.txt \
+    && python3 -m venv /opt/lint \
+    && /opt/lint/bin/pip install --quiet --require-hashes --no-deps -r /tmp/ansible.txt -r /tmp/lint.txt \
     && python3 -m venv /opt/infra \
     && /opt/infra/bin/pip install --quiet --require-hashes --no-deps -r /tmp/infra.txt
 ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/infra/bin:/opt/ansible/bin:$PATH
