@@ -42,8 +42,8 @@ scale: ## change the number of replicas: HTTP=n WS=n
 	@HTTP='$(HTTP)' WS='$(WS)' compose/commands/scale
 
 .PHONY: smoke
-smoke: ## test the running stack from outside
-	@compose/commands/smoke
+smoke: ## test the running stack from outside; with INVENTORY=… the servers
+	@$(if $(INVENTORY),INVENTORY='$(INVENTORY)' deploy/ansible/play smoke $(ARGS),compose/commands/smoke)
 
 .PHONY: test
 test: ## run all checks and tests, on stacks of their own
@@ -80,3 +80,27 @@ lint: ## check style, types, shell, Dockerfiles, nginx and the page
 .PHONY: shell
 shell: ## open a shell in the tools' container, with the source
 	@compose/commands/shell
+
+.PHONY: release
+release: ## build the bundle that image and servers install, of the last commit (VERSION=name)
+	@VERSION='$(VERSION)' release/build
+
+.PHONY: provision
+provision: ## bare servers to a running chat (INVENTORY=…, ARGS='--check --diff')
+	@INVENTORY='$(INVENTORY)' deploy/ansible/play site $(ARGS)
+
+.PHONY: deploy
+deploy: ## bring a new release to the servers, under traffic (INVENTORY=…)
+	@INVENTORY='$(INVENTORY)' deploy/ansible/play deploy $(ARGS)
+
+.PHONY: rollback
+rollback: ## bring the servers back to the release before (INVENTORY=…, VERSION=name)
+	@INVENTORY='$(INVENTORY)' deploy/ansible/play rollback $(if $(VERSION),-e chatire_version='$(VERSION)') $(ARGS)
+
+.PHONY: test-servers
+test-servers: ## provision, break and redeploy real systemd hosts over SSH (ARGS='-k bookworm')
+	@tests/servers/run $(ARGS)
+
+.PHONY: lint-servers
+lint-servers: ## hold the playbooks against ansible-lint, and their specs against their defaults
+	@tests/servers/lint

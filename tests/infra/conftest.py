@@ -3,6 +3,7 @@
 Selected by the environment:
   CHATIRE_PROJECT  the Compose project, `chatire` unless told
   CHATIRE_URL      where users find it, http://localhost:$CHATIRE_PORT (8080) unless told
+  CHATIRE_INVENTORY  instead of both: servers, by an inventory of Ansible's (see servers.py)
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
 from chat_client import PASSWORD_BITS, Account, Chat
+from servers import Servers
 from target import ROLES, TIERS, Health, Limits, Node, SecretFile, Target, said
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -300,6 +302,9 @@ TARGET = pytest.StashKey[Target]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if inventory := os.environ.get("CHATIRE_INVENTORY"):
+        config.stash[TARGET] = Servers(inventory)
+        return
     port = os.environ.get("CHATIRE_PORT") or "8080"
     config.stash[TARGET] = Compose(
         project=os.environ.get("CHATIRE_PROJECT") or "chatire",

@@ -227,6 +227,11 @@ class Node(ABC):
     def records(self) -> Mapping[str, str]:
         """What anyone who may look at the supervisor can read of it, by the name of the place."""
 
+    @property
+    def has_a_system_of_its_own(self) -> bool:
+        """Whether what lies in its file system is there for this node alone, as in an image."""
+        return True
+
     def forget(self) -> None:
         """Look anew from now on: to be called when the node is stopped or started."""
         for name in ("main_pid", "processes", "listeners", "secret_files"):

@@ -25,7 +25,9 @@ def test_nginx_is_published_on_loopback_unless_told_otherwise(nginx: Node) -> No
 
 
 def test_nginx_is_published_where_users_look(target: Target, nginx: Node) -> None:
-    assert urlsplit(target.url).port in {port for _, port in nginx.published}
+    address = urlsplit(target.url)
+    port = address.port or {"http": 80, "https": 443}[address.scheme]
+    assert port in {port for _, port in nginx.published}
 
 
 def test_the_tiers_reach_postgres(target: Target, tier: Node) -> None:

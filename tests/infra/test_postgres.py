@@ -22,11 +22,14 @@ SETTINGS = {
     "TimeZone": ("Etc/UTC", "UTC"),
     "server_encoding": "UTF8",
 }
+# Of PostgreSQL, by the release of Debian.
+VERSIONS = {"12": "15", "13": "17"}
 BOUNDED = ["idle_in_transaction_session_timeout", "tcp_keepalives_idle"]
 
 
-def test_it_is_version_17(target: Target, postgres: Node) -> None:
-    assert target.value("SHOW server_version_num").startswith("17")
+def test_it_is_the_version_of_its_debian(target: Target, postgres: Node) -> None:
+    release = postgres.check("cat /etc/debian_version").split(".")[0]
+    assert target.value("SHOW server_version_num").startswith(VERSIONS[release])
 
 
 def test_the_server_is_what_the_node_runs(postgres: Node) -> None:
@@ -56,11 +59,10 @@ def test_the_setting_is_bounded(target: Target, setting: str) -> None:
 
 
 def test_it_listens_on_its_port_and_nothing_else(postgres: Node) -> None:
-    assert {each.at for each in postgres.listeners if each.address != "127.0.0.11"} <= {
-        "5432",
-        "/var/run/postgresql/.s.PGSQL.5432",
-        "/run/postgresql/.s.PGSQL.5432",
-    }
+    at = {each.at for each in postgres.listeners if each.address != "127.0.0.11"}
+    strange = {each for each in at if each != "5432" and not each.endswith("/.s.PGSQL.5432")}
+    assert at
+    assert not strange
 
 
 def test_it_is_published_nowhere(postgres: Node) -> None:
@@ -73,7 +75,9 @@ def test_an_operator_gets_in_as_superuser_on_the_chats_database(target: Target) 
     ) == [["on", "t"]]
 
 
-def test_nobody_gets_in_over_the_network_without_a_password(target: Target) -> None:
+def test_nobody_gets_in_over_the_network_without_a_password(target: Target, postgres: Node) -> None:
+    if not [each for each in postgres.listeners if each.kind == "tcp"]:
+        pytest.skip("it is on no network: everything is on one host")
     rules = target.query(
         "SELECT type, auth_method FROM pg_hba_file_rules WHERE type LIKE 'host%' AND error IS NULL"
     )
@@ -129,7 +133,8 @@ def test_the_tiers_role_cannot(target: Target, tiers_role: str, deed: str) -> No
         f" {FORBIDDEN[deed]}; ROLLBACK"
     )
     assert attempt.rc != 0, said(attempt)
-    assert "permission denied" in attempt.stderr or "must be owner" in attempt.stderr, said(attempt)
+    refusals = ("permission denied", "must be owner", "must be superuser")
+    assert any(refusal in attempt.stderr for refusal in refusals), said(attempt)
 
 
 def test_the_tiers_role_can_do_its_work(target: Target, tiers_role: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from target import Node, said
 
 # A log that never rotates fills the disk; so does one that keeps gigabytes a node.
@@ -44,6 +46,8 @@ def test_system_calls_are_filtered(node: Node) -> None:
 
 def test_no_file_in_reach_raises_privileges(node: Node) -> None:
     """Set-uid files are harmless under no_new_privileges; the nodes have no use for them."""
+    if not node.has_a_system_of_its_own:
+        pytest.skip("the host's own set-uid files are there; no_new_privileges is tested above")
     found = node.run("find / -xdev -perm /6000 -type f 2>/dev/null")
     executable = [path for path in found.stdout.split() if not path.startswith("/proc")]
     assert not executable, said(found)
@@ -73,8 +77,9 @@ def test_it_has_a_health_check_that_passes(node: Node) -> None:
 
 
 def test_the_engine_or_supervisor_is_out_of_reach(node: Node) -> None:
-    sockets = node.run("ls /var/run/docker.sock /run/docker.sock /run/systemd/private 2>/dev/null")
-    assert not sockets.stdout, said(sockets)
+    for path in ("/var/run/docker.sock", "/run/docker.sock", "/run/systemd/private"):
+        attempt = node.run("test -w %s", path)
+        assert attempt.rc != 0, said(attempt)
 
 
 def test_it_cannot_write_what_it_runs(node: Node) -> None:

@@ -1,0 +1,267 @@
+"""Hosts to provision: containers with systemd as PID 1, and Ansible run against them over SSH.
+
+The tests run in the controller's container (see `run`), beside the hosts on a network of their own,
+where each finds the other by name. What a host is made of stands in host.Dockerfile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PLAYBOOKS = REPOSITORY / "deploy" / "ansible"
+INFRA = REPOSITORY / "tests" / "infra"
+TRAFFIC = Path(__file__).with_name("traffic.py")
+
+PREFIX = os.environ.get("CHATIRE_SERVERS", "chatire-servers")
+# How these machines are fetched for: apt's sources and settings, made by `run`.
+FETCH = Path(os.environ.get("CHATIRE_FETCH", "/fetch"))
+
+# What systemd needs of a container (TRAPS.md), and ptrace, without which the suite could not look
+# into the units' namespaces as root does on a server.
+HOST_OPTIONS = (
+    "--cgroupns=private",
+    "--cap-add=SYS_ADMIN",
+    "--cap-add=NET_ADMIN",
+    "--cap-add=SYS_PTRACE",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--tmpfs=/run",
+    "--tmpfs=/run/lock",
+    "--tmpfs=/tmp",
+    "--env=container=docker",
+    "--env=SYSTEMD_PROC_CMDLINE=systemd.unified_cgroup_hierarchy=0"
+    " SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
+    # A reboot ends the container; this brings it back as a power button would.
+    "--restart=always",
+)
+# A host is up in half a second; a loaded machine takes longer.
+UP_SECONDS = 60.0
+# Longer than the slowest playbook on two busy cores.
+PLAYBOOK_SECONDS = 1200
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ended."""
+
+    status: int
+    output: str
+    seconds: float
+
+    @property
+    def recap(self) -> Mapping[str, Mapping[str, int]]:
+        """What Ansible counted, by host."""
+        found = {}
+        for line in self.output.splitlines():
+            match = re.match(r"(\S+)\s+: (ok=\d.*)$", line)
+            if match:
+                found[match[1]] = {
+                    name: int(count)
+                    for name, count in (pair.split("=") for pair in match[2].split())
+                }
+        return found
+
+    @property
+    def changed(self) -> int:
+        return sum(host["changed"] for host in self.recap.values())
+
+
+def run(
+    command: Sequence[str], *, seconds: float = 120, environment: Mapping[str, str] = os.environ
+) -> Ran:
+    """Run a command to its end; its output is both streams. Raises subprocess.TimeoutExpired."""
+    began = time.monotonic()
+    done = subprocess.run(
+        list(command),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+        check=False,
+        env=dict(environment),
+    )
+    return Ran(done.returncode, done.stdout, time.monotonic() - began)
+
+
+def must(command: Sequence[str], **options: Any) -> str:
+    """The output of a command that has to succeed."""
+    done = run(command, **options)
+    assert done.status == 0, f"$ {shlex.join(command)}\n(exit status {done.status})\n{done.output}"
+    return done.output
+
+
+def wait_until(true: Callable[[], object], what: str, within: float) -> None:
+    """Ask again until the answer is truthy. Raises AssertionError after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline, f"{what}: not within {within:g} s"
+        time.sleep(0.2)
+
+
+class Host:
+    """One server of the lab."""
+
+    def __init__(self, lab: Lab, name: str, release: str) -> None:
+        self.lab = lab
+        self.name = name
+        self.container = f"{PREFIX}-{name}"
+        must(["docker", "rm", "--force", "--volumes", self.container])
+        must(
+            ["docker", "create", "--name", self.container, "--hostname", name]
+            + ["--network", lab.network, "--network-alias", name, *HOST_OPTIONS]
+            + [f"chatire-servers/host:{release}"]
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            given = Path(folder) / "host"
+            given.mkdir(mode=0o755)
+            (given / "authorized_keys").write_text(lab.key.with_suffix(".pub").read_text())
+            sources = re.sub("trixie|bookworm", release, (FETCH / "apt_sources").read_text())
+            (given / "apt_sources").write_text(sources)
+            conf = (FETCH / "apt_conf").read_text().replace("/run/secrets/ca", "/host/ca")
+            (given / "apt_conf").write_text(conf)
+            if (FETCH / "ca").exists():
+                (given / "ca").write_bytes((FETCH / "ca").read_bytes())
+            for path in given.iterdir():
+                path.chmod(0o644)
+            must(["docker", "cp", str(given), f"{self.container}:/host"])
+        must(["docker", "start", self.container])
+        self.wait()
+
+    def shell(self, command: str) -> Ran:
+        """Run a command as root, past SSH."""
+        return run(["docker", "exec", self.container, "sh", "-c", command])
+
+    def wait(self) -> None:
+        """Until systemd has started what there is to start."""
+        state = ("running", "degraded")
+        wait_until(
+            lambda: self.shell("systemctl is-system-running").output.strip() in state,
+            f"{self.name} is up",
+            UP_SECONDS,
+        )
+
+    def boot_time(self) -> str:
+        return must(["docker", "inspect", "--format", "{{.State.StartedAt}}", self.container])
+
+    def reboot(self) -> None:
+        """As an operator would, from inside; returns when it is up again."""
+        before = self.boot_time()
+        self.shell("systemctl reboot")
+        wait_until(lambda: self.boot_time() != before, f"{self.name} went down", UP_SECONDS)
+        wait_until(lambda: self.shell("true").status == 0, f"{self.name} came back", UP_SECONDS)
+        self.wait()
+
+    def remove(self) -> None:
+        run(["docker", "rm", "--force", "--volumes", self.container])
+
+
+class Lab:
+    """The network, the operator's key, and Ansible."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.network = PREFIX
+        self.key = folder / "key"
+        if not self.key.exists():
+            must(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])
+
+    def inventory(self, name: str, groups: Mapping[str, Sequence[str]], **variables: Any) -> Path:
+        """An inventory's folder; without groups the hosts are all there is."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        given = {
+            "ansible_user": "debian",
+            "ansible_ssh_private_key_file": str(self.key),
+            # The hosts are new, and so are their keys.
+            "ansible_ssh_common_args": f"-o UserKnownHostsFile={folder}/known_hosts"
+            " -o StrictHostKeyChecking=accept-new",
+            # The machine's memory is not a test host's.
+            "postgresql_memory_mb": 512,
+            **variables,
+        }
+        described: dict[str, Any] = {
+            group: {"hosts": dict.fromkeys(hosts)} for group, hosts in groups.items()
+        }
+        described.setdefault("all", {})["vars"] = given
+        (folder / "hosts.json").write_text(json.dumps(described, indent=1))
+        return folder / "hosts.json"
+
+    def play(self, playbook: str, inventory: Path, *options: str, **variables: object) -> Ran:
+        """Run a playbook to its end."""
+        given = [f"--extra-vars={json.dumps(variables, default=str)}"] if variables else []
+        return run(
+            ["ansible-playbook", "-i", str(inventory), *options, *given, str(PLAYBOOKS / playbook)],
+            seconds=PLAYBOOK_SECONDS,
+            environment={
+                **os.environ,
+                "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
+                "ANSIBLE_NOCOLOR": "1",
+            },
+        )
+
+    def trust(self, host: Host) -> dict[str, str]:
+        """The environment of a client that trusts the host's own certificate."""
+        kept = self.folder / f"{host.name}.pem"
+        kept.write_text(host.shell("cat /etc/chatire/tls/site.pem").output)
+        return {**os.environ, "SSL_CERT_FILE": str(kept)}
+
+    def smoke(self, inventory: Path, front: Host) -> Ran:
+        """The suite of tests/infra against the hosts."""
+        return run(
+            ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"]
+            + ["-m", "not disruptive and not slow", "-c", str(INFRA / "pytest.ini")]
+            + [f"--rootdir={INFRA}", str(INFRA)],
+            seconds=PLAYBOOK_SECONDS,
+            environment={
+                **self.trust(front),
+                "CHATIRE_INVENTORY": str(inventory),
+                "CHATIRE_BIND_ADDRESS": "public",
+            },
+        )
+
+    @contextmanager
+    def traffic(self, url: str, front: Host) -> Iterator[Traffic]:
+        """Steady traffic as long as the block lasts; its ledger is there afterwards."""
+        log = self.folder / "traffic.log"
+        with log.open("w") as written:
+            process = subprocess.Popen(
+                ["python", str(TRAFFIC), url, str(PLAYBOOK_SECONDS)],
+                stdout=written,
+                stderr=subprocess.STDOUT,
+                env=self.trust(front),
+            )
+            traffic = Traffic(log)
+            try:
+                wait_until(lambda: "running" in log.read_text(), "traffic runs", 30)
+                yield traffic
+            finally:
+                process.terminate()
+                process.wait(60)
+
+
+@dataclass
+class Traffic:
+    """What traffic.py tells."""
+
+    log: Path
+
+    @property
+    def ledger(self) -> dict[str, Any]:
+        text = self.log.read_text()
+        last = text.strip().splitlines()[-1]
+        assert last.startswith("{"), text
+        told: dict[str, Any] = json.loads(last)
+        return told

@@ -1,0 +1,101 @@
+"""A host for the database, two for each tier and two for nginx."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab import Host, Lab, must
+
+GROUPS = {
+    "postgresql": ["db1.test"],
+    "http": ["http1.test", "http2.test"],
+    "ws": ["ws1.test", "ws2.test"],
+    "nginx": ["nginx1.test", "nginx2.test"],
+}
+# What a stranger finds open; SSH is the operator's.
+PUBLIC = {"postgresql": {22}, "http": {22}, "ws": {22}, "nginx": {22, 80, 443}}
+
+
+@dataclass
+class Split:
+    lab: Lab
+    hosts: dict[str, Host]
+    inventory: Path
+    bundle: Path
+
+
+@pytest.fixture(scope="module")
+def split(lab: Lab, bundle: Path) -> Iterator[Split]:
+    hosts = {name: Host(lab, name, "trixie") for names in GROUPS.values() for name in names}
+    key, pem = lab.folder / "split.key", lab.folder / "split.pem"
+    names = ",".join(f"DNS:{name}" for name in GROUPS["nginx"])
+    must(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        + ["-nodes", "-days", "2", "-subj", "/CN=nginx1.test", "-addext", f"subjectAltName={names}"]
+        + ["-keyout", str(key), "-out", str(pem)]
+    )
+    inventory = lab.inventory(
+        "split",
+        GROUPS,
+        chatire_server_name="nginx1.test",
+        chatire_extra_names=["nginx2.test"],
+        nginx_tls="files",
+        nginx_certificate_file=str(pem),
+        nginx_key_file=str(key),
+    )
+    yield Split(lab, hosts, inventory, bundle)
+    for host in hosts.values():
+        host.remove()
+
+
+def test_an_unreachable_host_is_named_before_anything_is_changed(split: Split) -> None:
+    must(["docker", "pause", split.hosts["ws2.test"].container])
+    try:
+        ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
+    finally:
+        must(["docker", "unpause", split.hosts["ws2.test"].container])
+    assert ran.status != 0
+    assert ran.recap["ws2.test"]["unreachable"] == 1, ran.output
+    assert ran.changed == 0, ran.output
+
+
+def test_bare_hosts_become_a_chat(split: Split) -> None:
+    ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
+    assert ran.status == 0, ran.output
+
+
+def test_the_second_run_changes_nothing(split: Split) -> None:
+    ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
+    assert ran.status == 0, ran.output
+    assert ran.changed == 0, ran.output
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_stranger_finds_only_what_is_public(split: Split, group: str) -> None:
+    """Scanned from the controller, which is none of anybody's callers."""
+    for name in GROUPS[group]:
+        found = must(["nmap", "-Pn", "-n", "-p", "1-9000", "--open", "-oG", "-", name], seconds=120)
+        assert {int(port) for port in re.findall(r"(\d+)/open", found)} == PUBLIC[group], found
+
+
+@pytest.mark.parametrize("name", GROUPS["nginx"])
+def test_messages_arrive_through_each_nginx(split: Split, name: str) -> None:
+    with split.lab.traffic(f"https://{name}", split.hosts[name]) as traffic:
+        pass
+    ledger = traffic.ledger
+    assert ledger["posted"]
+    assert not ledger["failed_posts"], ledger
+    assert not ledger["lost"], ledger
+
+
+def test_the_tiers_speak_to_postgresql_over_tls(split: Split) -> None:
+    asked = split.hosts["db1.test"].shell(
+        "cd / && su postgres -c \"psql -d chatire -Atc 'SELECT DISTINCT s.ssl FROM pg_stat_ssl s"
+        " JOIN pg_stat_activity a USING (pid) WHERE a.client_addr IS NOT NULL'\""
+    )
+    assert asked.output.split() == ["t"], asked.output
