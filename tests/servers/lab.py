@@ -28,7 +28,7 @@ PREFIX = os.environ.get("CHATIRE_SERVERS", "chatire-servers")
 # How these machines are fetched for: apt's sources and settings, made by `run`.
 FETCH = Path(os.environ.get("CHATIRE_FETCH", "/fetch"))
 
-# What systemd needs of a container (TRAPS.md), and ptrace, without which the suite could not look
+# What systemd needs of a container, and ptrace, without which the suite could not look
 # into the units' namespaces as root does on a server.
 HOST_OPTIONS = (
     "--cgroupns=private",
