@@ -1,8 +1,8 @@
 """Steady traffic with a ledger: what was posted, what every reader got, how long each was away.
 
 `python traffic.py URL SECONDS`: a poster over HTTP and readers on sockets, who come back with
-jitter and resume as docs/protocol.md has it. Prints the ledger as JSON; exit status 1 when a post failed
-or a message was lost, doubled or out of order. Stops early on SIGTERM, after counting.
+jitter and resume as docs/protocol.md has it. Prints the ledger as JSON; exit status 1 when a post
+failed or a message was lost, doubled or out of order. Stops early on SIGTERM, after counting.
 """
 
 from __future__ import annotations
