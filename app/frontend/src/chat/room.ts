@@ -65,6 +65,7 @@ export class Room {
   private readonly knownMember: boolean
   private epoch = ''
   private closed = false
+  private leaving = false
   private repairing = false
   /** Grows whenever the history is dropped: pages asked for before are void. */
   private history = 0
@@ -95,6 +96,8 @@ export class Room {
         this.lineChanged(line, code)
       },
       onRefused: (code) => {
+        // One's own going closes the socket, often before the call for it is answered.
+        if (this.leaving) return
         this.stopAt(code === CloseCode.noSuchChat ? 'no-such-chat' : 'not-a-member')
       },
     })
@@ -207,7 +210,13 @@ export class Room {
   }
 
   async remove(username: string): Promise<void> {
-    await this.calls.remove(this.uri, username)
+    this.leaving = username === this.me.username
+    try {
+      await this.calls.remove(this.uri, username)
+    } catch (error) {
+      this.leaving = false
+      throw error
+    }
     this.members.value = this.members.value.filter((member) => member.username !== username)
   }
 

@@ -519,6 +519,15 @@ describe('the people of a chat', () => {
     expect(room.online.value).toEqual([])
   })
 
+  test('are told nothing when they leave, also when the socket closes before the answer', async () => {
+    const room = await openRoom()
+    const left = room.remove(ME.username)
+    server.socket.end(4403)
+    await pass(20)
+    await left
+    expect(room.obstacle.value).toBeNull()
+  })
+
   test('lose the chat when they are removed while it is open', async () => {
     const room = await openRoom()
     server.socket.end(4403)
