@@ -24,7 +24,9 @@ PLAYBOOKS = REPOSITORY / "deploy" / "ansible"
 INFRA = REPOSITORY / "tests" / "infra"
 TRAFFIC = Path(__file__).with_name("traffic.py")
 
+# Network, beginning of the containers' names, and the images' tag: this checkout's own (names.sh).
 PREFIX = os.environ.get("CHATIRE_SERVERS", "chatire-servers")
+TAG = os.environ.get("CHATIRE_SERVERS_TAG", "local")
 # How these machines are fetched for: apt's sources and settings, made by `run`.
 FETCH = Path(os.environ.get("CHATIRE_FETCH", "/fetch"))
 
@@ -122,7 +124,7 @@ class Host:
         must(
             ["docker", "create", "--name", self.container, "--hostname", name]
             + ["--network", lab.network, "--network-alias", name, *HOST_OPTIONS]
-            + [f"chatire-servers/host:{release}"]
+            + [f"chatire-servers/{release}:{TAG}"]
         )
         with tempfile.TemporaryDirectory() as folder:
             given = Path(folder) / "host"
