@@ -3,13 +3,16 @@
 
 # tools [docker-run option…] -- command…; TOOLS names another of the tools' images.
 tools() {
-    local options=() tty=()
+    local options=() tty=() git
     while [ "$1" != -- ]; do
         options+=("$1")
         shift
     done
     shift
     if [ -t 0 ] && [ -t 1 ]; then tty=(--interactive --tty); fi
+    # A worktree keeps its history in the checkout that it was made from.
+    git=$(git -C "$root" rev-parse --path-format=absolute --git-common-dir 2>/dev/null) || git=
+    case $git in "$root"/* | '') ;; *) options+=(--volume "$git:$git:ro") ;; esac
     docker run --rm --init "${tty[@]}" --user "$(id -u):$(id -g)" --volume "$root:$root" --workdir "$root" \
         --tmpfs /tmp:mode=1777,exec --label "chatire.tools=$$" "${options[@]}" "chatire/${TOOLS:-tools}:$CHATIRE_PROJECT" "$@"
 }
