@@ -33,6 +33,14 @@ logs: ## follow the logs (SERVICE=ws for one, FOLLOW=no to end)
 superuser: ## make an account for the admin pages
 	@compose/commands/superuser
 
+.PHONY: backup
+backup: ## write all that the database holds to a file, under traffic (FILE=…)
+	@FILE='$(FILE)' compose/commands/backup
+
+.PHONY: restore
+restore: ## put a backup in the database's place (FILE=…, or UNDO=yes; asks; CONFIRM=yes does not)
+	@FILE='$(FILE)' UNDO='$(UNDO)' compose/commands/restore
+
 .PHONY: dev
 dev: ## edit and see: both tiers from app/, reloaded when a file changes
 	@compose/commands/dev

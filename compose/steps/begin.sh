@@ -38,6 +38,8 @@ source "$here/steps/scale.sh"
 source "$here/steps/tools.sh"
 # shellcheck source=delivery.sh
 source "$here/steps/delivery.sh"
+# shellcheck source=backup.sh
+source "$here/steps/backup.sh"
 
 # What a killed command had started, such as docker compose, holds its lock until it ends.
 LOCK_PATIENCE=${LOCK_PATIENCE:-20}

@@ -13,6 +13,7 @@ image_inputs() {
     postgres) echo compose/postgres ;;
     app) echo compose/app app deploy/nginx/nginxgen deploy/nginx/requirements.txt ;;
     nginx) echo compose/nginx app/frontend ;;
+    faults) echo compose/faults ;;
     tools) echo compose/tools app/requirements-dev.txt deploy/nginx/requirements.txt deploy/nginx/requirements-dev.txt tests/infra/requirements.txt bench/requirements.txt ;;
     page) echo "$(image_inputs tools)" app/frontend/package.json app/frontend/package-lock.json ;;
     browser) echo "$(image_inputs page)" tests/browser/requirements.txt ;;
