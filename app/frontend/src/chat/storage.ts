@@ -1,8 +1,13 @@
-/** What is kept in the browser for one person: unsent messages and drafts, nothing secret. */
+/**
+ * What is kept in the browser for one person: unsent messages, drafts, whom one talks to in which
+ * chat; nothing that signs in.
+ */
 
 const PREFIX = 'chatire'
 
-export type Kind = 'unsent' | 'draft'
+const KINDS = ['unsent', 'draft', 'company'] as const
+
+export type Kind = (typeof KINDS)[number]
 
 /** The key of one thing; `rest` may hold further parts. */
 export function storageKey(kind: Kind, userId: number, ...rest: string[]): string {
@@ -45,7 +50,7 @@ export function removeItem(key: string): void {
 
 /** Wipes what is kept for a person, when they sign out. */
 export function forgetPerson(userId: number): void {
-  for (const kind of ['unsent', 'draft'] as const) {
+  for (const kind of KINDS) {
     for (const key of keysUnder(storageKey(kind, userId))) removeItem(key)
   }
 }

@@ -1,12 +1,16 @@
 /** Names of people, put together. */
 
-const list = new Intl.ListFormat(undefined, { style: 'long', type: 'conjunction' })
+// The list stands inside the page's own sentences, which are English.
+const list = new Intl.ListFormat('en', { style: 'long', type: 'conjunction' })
 
-/** "ann", "ann and bob", "ann, bob and 3 others". */
-export function nameList(names: readonly string[], most = 3): string {
-  if (names.length <= most) return list.format(names)
-  const others = names.length - most + 1
-  return list.format([...names.slice(0, most - 1), `${String(others)} others`])
+/** How many names a list has at most; the rest is a number. */
+export const MOST_NAMES = 3
+
+/** "ann", "ann and bob", "ann, bob and 3 others". `total` people, the first of them by name. */
+export function nameList(names: readonly string[], total = names.length): string {
+  if (total <= MOST_NAMES) return list.format(names)
+  const named = names.slice(0, MOST_NAMES - 1)
+  return list.format([...named, `${String(total - named.length)} others`])
 }
 
 /** The letter that stands for somebody in an avatar. */

@@ -6,6 +6,7 @@ test('lists names as a sentence would, and says how many more there are', () => 
   expect(nameList(['ann'])).toBe('ann')
   expect(nameList(['ann', 'bob'])).toBe('ann and bob')
   expect(nameList(['a', 'b', 'c', 'd', 'e'])).toBe('a, b, and 3 others')
+  expect(nameList(['a', 'b', 'c'], 100)).toBe('a, b, and 98 others')
 })
 
 test('the letter of an avatar is one whole character', () => {

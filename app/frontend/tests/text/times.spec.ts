@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 
-import { dayKey, dayName, shortTime } from '@/text/times'
+import { clock, dayKey, timesIn } from '@/text/times'
 
+const { dayName, shortTime } = timesIn('en-US')
 const now = new Date(2026, 5, 17, 0, 30)
 
 function at(...date: [number, number, number, number]): string {
@@ -30,4 +31,14 @@ test('the time of last activity gets shorter and coarser with age', () => {
   expect(shortTime(at(2026, 5, 14, 9), now)).toBe('Sun')
   expect(shortTime(at(2026, 2, 3, 9), now)).toBe('Mar 3')
   expect(shortTime(at(2025, 2, 3, 9), now)).toContain('2025')
+})
+
+test('every text is in the locale of the reader', () => {
+  const german = timesIn('de')
+  expect(german.dayName(at(2026, 5, 17, 0), now)).toBe('Heute')
+  expect(german.dayName(at(2026, 5, 1, 12), now)).toContain('Juni')
+  expect(german.clock(at(2026, 5, 17, 15))).toBe('15:00')
+  expect(german.shortTime(at(2026, 5, 14, 9), now)).toBe('So')
+  const own = new Intl.DateTimeFormat([], { hour: 'numeric', minute: '2-digit' })
+  expect(clock(at(2026, 5, 17, 15))).toBe(own.format(new Date(2026, 5, 17, 15)))
 })
