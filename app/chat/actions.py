@@ -178,7 +178,7 @@ def add_member(uri: str, user: PublicUser, target: PublicUser) -> permissions.Ac
         _, created = Membership.objects.get_or_create(
             chat_id=found.chat_id,
             user_id=target.id,
-            defaults={"read_seq": found.last_seq},
+            defaults={"joined_seq": found.last_seq},
         )
         if created:
             Removal.objects.filter(chat_id=found.chat_id, user_id=target.id).delete()

@@ -38,7 +38,11 @@ class Chat(models.Model):
 
 
 class Membership(models.Model):
-    """Someone is in a chat and has read it up to `read_seq`."""
+    """Someone is in a chat and has read it up to `read_seq`.
+
+    What was said up to `joined_seq`, before they came, is history to them: neither unread nor,
+    until they have opened the chat, read.
+    """
 
     chat = models.ForeignKey(
         Chat, on_delete=models.CASCADE, related_name="memberships", db_index=False
@@ -47,6 +51,7 @@ class Membership(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
     )
     read_seq = models.BigIntegerField(default=0, db_default=0)
+    joined_seq = models.BigIntegerField(default=0, db_default=0)
     create_date = models.DateTimeField(db_default=Now())
 
     class Meta:

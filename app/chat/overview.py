@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 UNREAD_EXACT_LIMIT = 1000
 
 # For a query that has chat_chat as `c` and chat_membership as `s`.
+_SEEN = "GREATEST(s.read_seq, s.joined_seq)"
 _UNREAD = f"""
-CASE WHEN c.last_seq - s.read_seq > {UNREAD_EXACT_LIMIT} THEN c.last_seq - s.read_seq
+CASE WHEN c.last_seq - {_SEEN} > {UNREAD_EXACT_LIMIT} THEN c.last_seq - {_SEEN}
 ELSE (
     SELECT count(*) FROM chat_message x
-    WHERE x.chat_id = c.id AND x.seq > s.read_seq AND x.author_id <> s.user_id
+    WHERE x.chat_id = c.id AND x.seq > {_SEEN} AND x.author_id <> s.user_id
 ) END
 """
 

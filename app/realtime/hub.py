@@ -19,6 +19,7 @@ from django.conf import settings
 from accounts import sessions
 from accounts.users import UserRow
 from chat import actions, epoch, events, members, permissions
+from chat.standing import Mark, astanding
 from realtime import hints, pool
 from realtime.backoff import jitter
 from realtime.closing import FORBIDDEN, NO_SUCH_CHAT, RESTART, UNAUTHENTICATED
@@ -201,7 +202,8 @@ class Hub:
         chat_id = room.chat_id
         try:
             await self.layer.group_add(f"chat.{chat_id}", self._channel)
-            rows = await pool.fetch(LAST_SEQS_SQL, {"chats": [chat_id]})
+            async with pool.connection() as db:
+                standing = await astanding(db, chat_id)
             elsewhere = await self.presence.elsewhere([chat_id])
             if not self.epoch:
                 await self._tick_rooms()
@@ -210,7 +212,7 @@ class Hub:
             raise
         # Hints that came since the room was made are in it, so nothing falls between.
         room.online_elsewhere(elsewhere[chat_id])
-        room.open_at(rows[0][1] if rows else 0)
+        room.open_at(standing)
 
     def _drop(self, room: Room) -> None:
         if self.rooms.get(room.chat_id) is room:
@@ -285,7 +287,7 @@ class Hub:
 
     def _has_read(self, chat_id: int, user: dict[str, Any], seq: int) -> None:
         if room := self.rooms.get(chat_id):
-            room.send(events.read_frame(_user(user), seq).encode())
+            room.learn([Mark(_user(user), seq)])
         self.inbox.changed(chat_id, user["id"])
 
     def show_typing(self, chat_id: int, user: dict[str, Any]) -> None:
@@ -436,12 +438,15 @@ class Hub:
             self._stale_members.discard(chat_id)
             try:
                 inside = await members.amembers(db, chat_id)
+                standing = await astanding(db, chat_id)
             except BaseException:
                 self._stale_members.add(chat_id)
                 raise
         if room := self.rooms.get(chat_id):
             room.settle({user.id for user in inside})
             room.send(events.members_frame(inside).encode())
+            # Marks may have been missed for the same reason.
+            room.learn(standing.marks)
 
 
 def _take_from(index: dict[Any, set[Socket]], key: Any, socket: Socket) -> None:

@@ -13,9 +13,11 @@ import psycopg
 
 from accounts.users import UserRow
 from chat import events, history
+from chat.standing import Mark, Standing
 from realtime import pool
 from realtime.backoff import backoff
 from realtime.closing import FORBIDDEN, RESTART, Close, Disconnected
+from realtime.marks import Marks
 from realtime.outbox import Frames
 from realtime.sockets import Socket
 
@@ -73,16 +75,18 @@ class Room:
         self._presence_wanted: set[Socket] = set()
         self._presence_timer: asyncio.TimerHandle | None = None
         self._presence_sent_at = 0.0
+        self._marks = Marks()
 
     @property
     def user_ids(self) -> Iterable[int]:
         """The users that have a live socket here."""
         return self._here.keys()
 
-    def open_at(self, seq: int) -> None:
-        """Start to deliver what comes after `seq`."""
-        self.delivered = seq
-        if self._wanted > seq:
+    def open_at(self, standing: Standing) -> None:
+        """Start to deliver what comes after where the chat stands."""
+        self.learn(standing.marks)
+        self.delivered = standing.last_seq
+        if self._wanted > self.delivered:
             self._read_on(0)
 
     def close(self) -> None:
@@ -226,6 +230,9 @@ class Room:
             raise Close(RESTART, "come back")
         self._flush()
         socket.push(first_frame(self.delivered, self.hub.epoch))
+        if marks := self._marks.of_others(socket.user.id):
+            # Here, and not with the first presence: no mark comes twice, none goes back.
+            socket.outbox.push(marks)
         self.live.add(socket)
         socket.room = self
         user, count = self._here.get(socket.user.id, (socket.user, 0))
@@ -259,6 +266,7 @@ class Room:
         What follows a removal in the order of commits must not reach the removed, not even in
         the millisecond that asking the table takes.
         """
+        self._marks.forget(user_id)
         for socket in [*self.live, *self._joining]:
             if socket.user.id == user_id:
                 self.detach(socket)
@@ -266,6 +274,7 @@ class Room:
 
     def settle(self, members: set[int]) -> None:
         """Close every socket whose user is no member."""
+        self._marks.keep(members)
         for socket in [*self.live, *self._joining, *self._suspended]:
             if socket.user.id not in members:
                 socket.close(FORBIDDEN, "not a member any more")
@@ -287,6 +296,12 @@ class Room:
         for socket in self.live:
             if socket.user.id != user["id"]:
                 socket.outbox.push(frames)
+
+    def learn(self, marks: Iterable[Mark]) -> None:
+        """Tell everyone here how far members have read, where that is news."""
+        for mark in marks:
+            if frame := self._marks.learn(mark):
+                self.send(frame)
 
     def online_elsewhere(self, users: dict[int, UserRow]) -> None:
         """Take the users that other workers see here."""

@@ -69,6 +69,22 @@ def test_reading_on_lowers_what_is_unread_and_never_goes_back(alice: Person, bob
     assert entries(bob)[0]["unread"] == 1
 
 
+def test_what_was_said_before_one_came_is_neither_unread_nor_read(
+    alice: Person, bob: Person
+) -> None:
+    uri = make_chat(alice)
+    say(alice, uri, "one", "two")
+    assert bob.patch(f"/api/chats/{uri}/", {"username": "bob"}).status_code == 200
+    membership = Membership.objects.get(user=bob.user)
+    assert (membership.joined_seq, membership.read_seq) == (2, 0)
+    assert entries(bob)[0]["unread"] == 0
+    say(alice, uri, "three")
+    assert read(bob, uri, 1) == 204
+    assert entries(bob)[0]["unread"] == 1
+    assert read(bob, uri, 3) == 204
+    assert entries(bob)[0]["unread"] == 0
+
+
 def test_reading_beyond_the_end_is_reading_to_the_end(alice: Person, bob: Person) -> None:
     uri = make_chat(alice, bob)
     say(alice, uri, "one")
