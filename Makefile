@@ -61,6 +61,10 @@ test: ## run all checks and tests, on stacks of their own
 figures: ## measure the running stack against its goals (WHAT='memory delivery sockets churn', JSON=file)
 	@WHAT='$(WHAT)' JSON='$(JSON)' compose/commands/figures
 
+.PHONY: bench
+bench: ## measure the chat against other designs, on a pod of its own (WHAT='fanout http', QUICK=1, COMPARE=old.json)
+	@WHAT='$(WHAT)' TARGETS='$(TARGETS)' QUICK='$(QUICK)' RUNS='$(RUNS)' FRESH='$(FRESH)' JSON='$(JSON)' COMPARE='$(COMPARE)' compose/commands/bench
+
 .PHONY: page-figures
 page-figures: ## measure the page in Chromium against its goals
 	@compose/commands/page-figures

@@ -17,6 +17,7 @@ image_inputs() {
     tools) echo compose/tools app/requirements-dev.txt deploy/nginx/requirements.txt deploy/nginx/requirements-dev.txt tests/infra/requirements.txt bench/requirements.txt ;;
     page) echo "$(image_inputs tools)" app/frontend/package.json app/frontend/package-lock.json ;;
     browser) echo "$(image_inputs page)" tests/browser/requirements.txt ;;
+    bench) echo compose/bench bench/requirements-run.txt bench/designs/requirements.txt bench/designs/socketio/package.json bench/designs/socketio/package-lock.json ;;
     esac
 }
 

@@ -10,6 +10,12 @@ nginxgen_tests() {
         -- python -m pytest -q -p no:cacheprovider
 }
 
+# The benchmark's own arithmetic: what it counts as lost, what it calls a median.
+bench_tests() {
+    tools --network none --env "PATH=/opt/infra/bin:/usr/sbin:/usr/bin:/sbin:/bin" --workdir "$root/bench" \
+        -- python -m pytest -q -p no:cacheprovider tests
+}
+
 # The application, against a throw-away PostgreSQL of the kit's own image. Both share one network
 # that reaches nothing else.
 app_tests() {

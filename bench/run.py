@@ -1,0 +1,161 @@
+"""Measure chatire against other designs, all on this machine and in this run.
+
+    python run.py [SCENARIO …] --json FILE [--targets 'NAME …'] [--runs N] [--quick] [--fresh]
+
+Started by `make bench`, inside the pod. Results are kept run by run: stopped and started again,
+it goes on where it was. Exit status 0 when everything asked for was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import uvloop
+
+import plots
+import tables
+from meter import Run
+from results import Results, machine, read
+from scenarios import SCENARIOS
+from scenarios.case import Case, Scenario
+from targets import DESIGNS, titles
+from targets.chatire import prepare
+from targets.design import Design
+from targets.pod import Pod, PodError
+
+# Bounds every case: more than the slowest design needs for the longest one.
+CASE_SECONDS = 240.0
+
+
+def arguments(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").split("\n")[0])
+    names = [scenario.name for scenario in SCENARIOS]
+    parser.add_argument("what", nargs="*", metavar="SCENARIO", help=f"of {', '.join(names)}")
+    parser.add_argument("--targets", default="", help=f"of {', '.join(DESIGNS)}; else all")
+    parser.add_argument("--runs", type=int, default=0, help="runs of each; medians are shown (3)")
+    parser.add_argument("--quick", action="store_true", help="one short run of each")
+    parser.add_argument("--fresh", action="store_true", help="measure again what is in the file")
+    parser.add_argument("--json", type=Path, required=True, help="the file of results")
+    parser.add_argument("--plots", type=Path, help="a folder for pictures")
+    parser.add_argument("--compare", type=Path, help="an older file of results")
+    options = parser.parse_args(given)
+    options.targets = options.targets.split()
+    unknown = set(options.what) - set(names)
+    if unknown:
+        parser.error(f"WHAT names {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    unknown = set(options.targets) - set(DESIGNS)
+    if unknown:
+        parser.error(f"TARGETS names {', '.join(sorted(unknown))}; there are {', '.join(DESIGNS)}")
+    options.runs = options.runs or (1 if options.quick else 3)
+    return options
+
+
+def progress(text: str) -> None:
+    print(f"{datetime.now(UTC):%H:%M:%S}  {text}", file=sys.stderr, flush=True)
+
+
+async def measure(case: Case, design: Design, run: Run) -> None:
+    """One run of one case; whatever goes wrong stands in the run and stops nothing else."""
+    run.at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    try:
+        async with asyncio.timeout(CASE_SECONDS):
+            await case.measure(design, run)
+    except (OSError, TimeoutError, PodError, asyncio.IncompleteReadError) as error:
+        run.figures = {}
+        run.error = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+
+
+def one_round(
+    scenario: Scenario, design: Design, number: int, options: argparse.Namespace, results: Results
+) -> None:
+    """All cases of a scenario that this design still lacks in this round."""
+    missing = [
+        case
+        for case in scenario.cases(options.quick)
+        if results.done(scenario.name, case.name, design.name) <= number
+    ]
+    if not missing:
+        return
+    progress(f"{scenario.name}, round {number + 1}: {design.title} starts")
+    try:
+        scenario.start(design)
+        for case in missing:
+            run = Run(scenario.name, case.name, design.name, number)
+            begun = time.monotonic()
+            uvloop.run(measure(case, design, run))
+            results.runs.append(run)
+            results.write(options.json)
+            said = run.error or ", ".join(f"{k} {v:,.1f}" for k, v in list(run.figures.items())[:6])
+            progress(f"  {case.name}: {said} ({time.monotonic() - begun:.0f} s)")
+            if run.error:
+                for role in design.workers:
+                    if role in design.pod.containers and not design.pod.lives(role):
+                        progress(design.pod.log(role))
+    except PodError as error:
+        progress(f"  {error}")
+        results.runs += [
+            Run(scenario.name, case.name, design.name, number, error=str(error).splitlines()[-1])
+            for case in missing
+        ]
+    finally:
+        design.stop()
+
+
+def versions(pod: Pod) -> list[tuple[str, str]]:
+    """Of what is compared, and how PostgreSQL is set."""
+    found = [("PostgreSQL", pod.sql("SHOW server_version")[0][0].split()[0])]
+    found += [(name, pod.sql(f"SHOW {name}")[0][0]) for name in ("fsync", "synchronous_commit")]
+    listed = pod.once(
+        "bench", "/opt/designs/bin/python", "-c",
+        "from importlib.metadata import version as v; import platform;"
+        "print('Python', platform.python_version());"
+        "[print(n, v(n)) for n in ('django', 'channels', 'channels-postgres', 'channels-redis',"
+        " 'uvicorn', 'gunicorn', 'uvloop', 'psycopg')]",
+        env={}, options=(),
+    )  # fmt: skip
+    found += [(name, version) for name, version in (line.split() for line in listed.splitlines())]
+    found.append(("Node", pod.once("bench", "node", "--version", env={}, options=()).strip()))
+    return found
+
+
+def main(given: list[str]) -> int:
+    options = arguments(given)
+    results = Results()
+    if options.json.exists() and not options.fresh:
+        results = read(options.json)
+    chosen = [s for s in SCENARIOS if not options.what or s.name in options.what]
+    pod = Pod()
+    try:
+        progress("PostgreSQL starts, and what every run needs is made")
+        pod.start_postgres()
+        pod.sql("CREATE DATABASE designs")
+        prepare(pod)
+        results.machine = machine(versions(pod))
+        for scenario in chosen:
+            for number in range(options.runs):
+                for name in scenario.designs:
+                    if not options.targets or name in options.targets:
+                        one_round(scenario, DESIGNS[name](pod), number, options, results)
+    except (PodError, httpx.HTTPError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    results.write(options.json)
+    tables.show(results, titles())
+    tables.show_goals(results)
+    if options.compare:
+        tables.show_changes(read(options.compare), results, titles())
+    if options.plots:
+        for picture in plots.draw(results, titles(), options.plots):
+            progress(f"drawn: {picture}")
+    print(f"\nResults are in {options.json}; run it again to go on, with FRESH=1 to begin anew.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,15 @@
+"""Everything that is measured, in the order of `make bench`."""
+
+from __future__ import annotations
+
+from scenarios.case import Scenario
+from scenarios.crowd import IDLE, MIXED, STORM
+from scenarios.durable import DURABLE
+from scenarios.fanout import FANOUT
+from scenarios.history import HISTORY
+from scenarios.posts import HTTP_POSTS, SIGN_IN, WS_POSTS
+from scenarios.rooms import MANY_ROOMS
+
+SCENARIOS: tuple[Scenario, ...] = (
+    FANOUT, MANY_ROOMS, DURABLE, HTTP_POSTS, WS_POSTS, MIXED, STORM, IDLE, HISTORY, SIGN_IN,
+)  # fmt: skip

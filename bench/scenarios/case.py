@@ -1,0 +1,117 @@
+"""What every scenario has: its cases, the designs it measures, and a few ways to wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from load import tally
+from load.socket import Socket
+from meter import Run
+from targets.design import Design
+
+# Nothing more comes when nothing has come for so long after the last message was sent.
+QUIET_SECONDS = 0.4
+# What has not come so long after the last sign of life is lost.
+LATE_SECONDS = 12.0
+# What the plain channels-postgres needs from a worker's first socket until it listens. Further
+# sockets before that would each start a listener, and every message would come so many times.
+LISTENING_SECONDS = 1.0
+# Handshakes that are under way at the same time.
+AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement: a name, and a coroutine that fills in a run."""
+
+    name: str
+    measure: Callable[[Design, Run], Awaitable[None]]
+    # Cases that take the part of many minutes; left out by QUICK=1.
+    long: bool = False
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Cases that run after each other on a design that is started once for them."""
+
+    name: str
+    title: str
+    designs: tuple[str, ...]
+    cases: Callable[[bool], Sequence[Case]]
+    # What is started, besides what all of them need.
+    start: Callable[[Design], None] = lambda design: design.start()
+
+
+async def open_many(
+    design: Design, count: int, *, room: Callable[[int], int] = lambda _: 0, worker: int = 0,
+    query: str = "",
+) -> list[Socket]:  # fmt: skip
+    """Open sockets, some at a time; the first one alone where a design needs that."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(number: int) -> Socket:
+        async with gate:
+            return await design.open(room(number), user=number, worker=worker, query=query)
+
+    first = []
+    if design.alone_first and count:
+        first = [await one(0)]
+        await asyncio.sleep(LISTENING_SECONDS)
+    opening = [asyncio.ensure_future(one(number)) for number in range(len(first), count)]
+    try:
+        return first + list(await asyncio.gather(*opening))
+    except BaseException:
+        for task in opening:
+            task.cancel()
+        for done in await asyncio.gather(*opening, return_exceptions=True):
+            if isinstance(done, Socket):
+                done.transport.abort()
+        raise
+
+
+def close_all(sockets: Sequence[Socket]) -> None:
+    """Cut sockets; what a polite close costs is measured elsewhere."""
+    for socket in sockets:
+        socket.transport.abort()
+
+
+async def paced(count: int, a_second: float) -> AsyncIterator[int]:
+    """0 to count - 1, no faster than that many a second."""
+    begin = time.perf_counter()
+    for number in range(count):
+        wait = begin + number / a_second - time.perf_counter()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        yield number
+
+
+async def all_arrived(
+    sockets: Sequence[Socket], wanted: int | Sequence[int], stop: Callable[[], None] = lambda: None
+) -> None:
+    """Wait until every socket has `wanted` messages, or each its own number, or none came for long.
+
+    Looks only when it is quiet: counting during a burst would take time from what is measured.
+    Calls `stop` when everything is there, then waits a little longer for what is doubled.
+    """
+    needed = [wanted] * len(sockets) if isinstance(wanted, int) else wanted
+    counted = [0] * len(sockets)
+    looked = [0] * len(sockets)
+    while True:
+        await asyncio.sleep(0.1)
+        latest = max((socket.times[-1] for socket in sockets if socket.times), default=0.0)
+        quiet = time.perf_counter() - latest
+        if quiet < QUIET_SECONDS:
+            continue
+        missing = False
+        for n, socket in enumerate(sockets):
+            if counted[n] < needed[n] and len(socket.chunks) > looked[n]:
+                counted[n] = len(tally.MARK.findall(b"".join(socket.chunks)))
+                looked[n] = len(socket.chunks)
+            missing = missing or counted[n] < needed[n]
+        if not missing or quiet > LATE_SECONDS:
+            stop()
+            await asyncio.sleep(QUIET_SECONDS)
+            return
