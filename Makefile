@@ -77,6 +77,10 @@ up-times: ## time make up: down and up again, then already up
 test-browser: ## test the page in Chromium, on a stack of its own (ONLY='-k name')
 	@ONLY='$(ONLY)' compose/commands/test-browser
 
+.PHONY: chaos
+chaos: ## every fault in turn, counted by a ledger, on a stack of its own (FAULT=name, LIST=1, STACK=running)
+	@FAULT='$(FAULT)' LIST='$(LIST)' SHORT='$(SHORT)' STACK='$(STACK)' JSON='$(JSON)' compose/commands/chaos
+
 .PHONY: screenshots
 screenshots: ## make the pictures in docs/images anew
 	@compose/commands/screenshots
@@ -102,12 +106,12 @@ provision: ## bare servers to a running chat (INVENTORY=…, ARGS='--check --dif
 	@INVENTORY='$(INVENTORY)' deploy/ansible/play site $(ARGS)
 
 .PHONY: deploy
-deploy: ## bring the working tree's version under traffic; with INVENTORY=… a release to servers
-	@$(if $(INVENTORY),INVENTORY='$(INVENTORY)' deploy/ansible/play deploy $(ARGS),compose/commands/deploy)
+deploy: ## bring a new release to the servers, under traffic (INVENTORY=…)
+	@INVENTORY='$(INVENTORY)' deploy/ansible/play deploy $(ARGS)
 
 .PHONY: rollback
-rollback: ## go back to the version before, under traffic; servers: INVENTORY=…, VERSION=name
-	@$(if $(INVENTORY),INVENTORY='$(INVENTORY)' deploy/ansible/play rollback $(if $(VERSION),-e chatire_version='$(VERSION)') $(ARGS),compose/commands/rollback)
+rollback: ## bring the servers back to the release before (INVENTORY=…, VERSION=name)
+	@INVENTORY='$(INVENTORY)' deploy/ansible/play rollback $(if $(VERSION),-e chatire_version='$(VERSION)') $(ARGS)
 
 .PHONY: test-servers
 test-servers: ## provision, break and redeploy real systemd hosts over SSH (ARGS='-k bookworm')

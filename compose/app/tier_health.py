@@ -4,6 +4,7 @@ Exit status 0 when the answer is 200, else 1 with the answer's first line. It ru
 seconds in each container, so it imports what starts fast, and not pathlib.
 """
 
+import os
 import socket
 import sys
 
@@ -11,8 +12,17 @@ TIMEOUT_SECONDS = 4
 
 
 def own_socket(tier: str) -> str:
-    """Where this container listens, whichever slot it serves in (see slots.sh)."""
-    return f"/run/chatire/{tier}/replica-{socket.gethostname()}.sock"
+    """The socket whose lock file names this container; raises LookupError when there is none."""
+    name = socket.gethostname()
+    folder = f"/run/chatire/{tier}"
+    for file in os.listdir(folder):  # noqa: PTH208
+        slot, _, kind = file.partition(".")
+        if kind != "lock":
+            continue
+        with open(f"{folder}/{file}", encoding="ascii") as holder:  # noqa: PTH123
+            if holder.read().strip() == name:
+                return f"{folder}/{slot}.sock"
+    raise LookupError(f"this container holds no slot in {folder}")
 
 
 def status_line(path: str) -> str:
@@ -27,7 +37,7 @@ def status_line(path: str) -> str:
 if __name__ == "__main__":
     try:
         answer = status_line(own_socket(sys.argv[1]))
-    except OSError as error:
+    except (OSError, LookupError) as error:
         sys.exit(str(error))
     if " 200 " not in f"{answer} ":
         sys.exit(answer)

@@ -124,3 +124,34 @@ compose_tests() {
         --env "PATH=/opt/infra/bin:/usr/sbin:/usr/bin:/sbin:/bin" --workdir "$root/tests/compose" \
         -- python -m pytest -q -p no:cacheprovider "$@"
 }
+
+# What the stack for the faults is told besides: so many clients of one address sign in and come
+# back at once, and tokens run out while a scenario runs.
+chaos_settings() {
+    export CHATIRE_ACCESS_MINUTES=2
+    export CHATIRE_NGINX_LIMITS_SIGN_INS_PER_MINUTE=6000 CHATIRE_NGINX_LIMITS_SIGN_UPS_PER_MINUTE=6000
+    read_settings
+}
+
+# chaos_results FILE: sets `results`; the tools' container sees the checkout only, and the file may
+# lie anywhere.
+chaos_results() {
+    results=$(realpath -m "$1")
+    : >"$results" || fail "the results cannot be written to $results; name a file in a folder that is there."
+}
+
+# The faults, on this stack.
+chaos() {
+    local options
+    mapfile -t options < <(engine_options)
+    [ -z "${results:-}" ] || options+=(--volume "$results:$results")
+    tools "${options[@]}" --env CHATIRE_PROJECT --env CHATIRE_PORT --env CHATIRE_ENV_FILE --env CHATIRE_SECRETS_DIR \
+        --env "PATH=/opt/bench/bin:/usr/sbin:/usr/bin:/sbin:/bin" --env PYTHONUNBUFFERED=1 --workdir "$root/tests/faults" \
+        -- python chaos.py "$@"
+}
+
+# The ledger's judgement, against faults made up.
+ledger_tests() {
+    tools --network none --env "PATH=/opt/infra/bin:/usr/sbin:/usr/bin:/sbin:/bin" --workdir "$root/tests/faults" \
+        -- python -m pytest -q -p no:cacheprovider "$@"
+}

@@ -1,0 +1,162 @@
+"""A ledger in a thread of its own, for programs that do other things meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import uvloop
+
+from ledger.figures import Figures, Span, measure
+from ledger.http import Http
+from ledger.people import People
+from ledger.traffic import Size, Traffic
+from ledger.truth import by_http, by_sql
+from ledger.verdict import Truth, Verdict, judge
+
+T = TypeVar("T")
+
+# Signing up, opening sockets: no fault is on while this happens.
+BEGIN_SECONDS = 120.0
+SETTLE_SECONDS = 30.0
+
+
+class Loop:
+    """An event loop in a thread; `call` runs a coroutine there and waits for its result."""
+
+    def __init__(self) -> None:
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ledger", daemon=True)
+        self._thread.start()
+
+    def call(self, coroutine: Coroutine[Any, Any, T], within: float | None = None) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(within)
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def soon(self, function: Callable[[], object]) -> None:
+        self._loop.call_soon_threadsafe(function)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to."""
+
+    stored: int
+    acked: int
+    seconds: float
+    size: Size
+    verdict: Verdict
+    figures: Figures
+    retried: dict[str, int]
+    resets: int
+    cuts: dict[int, int]
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "stored": self.stored,
+            "acked": self.acked,
+            "seconds": round(self.seconds, 1),
+            "rooms": self.size.rooms,
+            "clients": self.size.clients,
+            "violations": self.verdict.json(),
+            "figures": self.figures.json(),
+            "retried": self.retried,
+            "resets": self.resets,
+            "cuts": {str(code): count for code, count in self.cuts.items()},
+        }
+
+
+class Ledger:
+    """One run: open, talk, settle, judge. Every method may be called from any thread."""
+
+    def __init__(self, loop: Loop, people: People, size: Size) -> None:
+        self.loop = loop
+        self.traffic: Traffic = loop.call(_made(people, size))
+        self.size = size
+        self._began = time.time()
+
+    def begin(self) -> None:
+        """Open everybody's socket and let them talk."""
+        self.loop.call(self.traffic.open(), BEGIN_SECONDS)
+        self._began = time.time()
+        self.loop.soon(self.traffic.talk)
+
+    def remove(self, number: int) -> None:
+        """Remove one of the two who are to be removed (0 or 1), in the background."""
+        self.loop.start(self.traffic.remove(number))
+
+    def drop(self, share: float = 1.0) -> None:
+        """Clients hang up at once, without a word; they come back by themselves."""
+        clients = self.traffic.clients[: int(len(self.traffic.clients) * share)]
+
+        def hang_up() -> None:
+            for client in clients:
+                if client.connection is not None:
+                    client.connection.drop()
+
+        self.loop.soon(hang_up)
+
+    def whole(self) -> bool:
+        """Whether every member has a socket and has seen what was acknowledged until just now."""
+        traffic = self.traffic
+        late = time.time() - 3.0
+        waiting = any(
+            sent.acked is None and sent.wanted < late for sent in traffic.books.sent[-2000:]
+        )
+        return not traffic.away and not waiting
+
+    @property
+    def line(self) -> str:
+        """How it goes, in a few words."""
+        traffic = self.traffic
+        return (
+            f"{len(traffic.books.sent)} sent, {traffic.unanswered} open,"
+            f" {traffic.away} away, {sum(len(r.cuts) for r in traffic.books.readers)} cuts"
+        )
+
+    def settle(self, within: float = SETTLE_SECONDS) -> None:
+        self.loop.call(self.traffic.settle(within))
+
+    def close(self) -> None:
+        self.loop.call(self.traffic.close(), 60)
+
+    def judge(self, query: Callable[[str], str] | None = None, span: Span | None = None) -> Result:
+        """Compare with the table, through SQL or (without `query`) over HTTP. After `settle`."""
+        traffic = self.traffic
+        truth: Truth
+        if query is None:
+            reader = traffic.people.members[0]
+            truth = self.loop.call(by_http(reader, traffic.rooms), 300)
+        else:
+            truth = by_sql(query, traffic.rooms)
+        books = traffic.books
+        cuts: dict[int, int] = {}
+        for reader_ in books.readers:
+            for cut in reader_.cuts if reader_.kind == "member" else ():
+                cuts[cut.code] = cuts.get(cut.code, 0) + 1
+        return Result(
+            stored=sum(map(len, truth.values())),
+            acked=sum(sent.acked is not None for sent in books.sent),
+            seconds=time.time() - self._began,
+            size=self.size,
+            verdict=judge(truth, books),
+            figures=measure(truth, books, span),
+            retried=dict(books.retried),
+            resets=sum(reader_.resets for reader_ in books.readers),
+            cuts=cuts,
+        )
+
+
+async def _made(people: People, size: Size) -> Traffic:
+    return Traffic(people, size)
+
+
+def gather(loop: Loop, url: str, members: int) -> People:
+    """Make the accounts of a run; `smoke_cleanup --prefix` removes them by `people.prefix`."""
+    return loop.call(People.gather(Http(url), members), BEGIN_SECONDS)

@@ -1,0 +1,40 @@
+"""Whether what a stack holds after a fault is what it held before."""
+
+from __future__ import annotations
+
+from stack import Readings
+
+# A process that was killed starts small and grows again; one that served a storm keeps some of its
+# arenas. What leaks grows with each fault, and a soak shows that.
+MEMORY_FACTOR = 1.3
+MEMORY_SLACK = 48 * 2**20
+# Pools grow to their size when traffic comes in bursts: 8 threads and a flusher for an http
+# replica, 6 and two listeners for a ws replica; twice each.
+CONNECTIONS_SLACK = 20
+FILES_FACTOR = 1.5
+FILES_SLACK = 100
+# Rows of a dead worker stay for its lease of a minute; a few hundred messages of the layer wait
+# for the janitor.
+ROWS_SLACK = 500
+
+
+def compare(before: Readings, after: Readings) -> list[str]:
+    """What did not return to where it was."""
+    found = []
+    for service, held in after.memory.items():
+        was = before.memory.get(service, 0)
+        if held > was * MEMORY_FACTOR + MEMORY_SLACK:
+            found.append(f"memory of {service}: {held >> 20} MiB, was {was >> 20} MiB")
+    for service, held in after.files.items():
+        was = before.files.get(service, 0)
+        if held > was * FILES_FACTOR + FILES_SLACK:
+            found.append(f"open files of {service}: {held}, were {was}")
+    if after.connections > before.connections + CONNECTIONS_SLACK:
+        found.append(f"connections: {after.connections}, were {before.connections}")
+    if after.advisory_locks > before.advisory_locks:
+        found.append(f"advisory locks: {after.advisory_locks}, were {before.advisory_locks}")
+    for table, rows in after.rows.items():
+        was = before.rows.get(table, 0)
+        if rows > was + ROWS_SLACK:
+            found.append(f"rows of {table}: {rows}, were {was}")
+    return found

@@ -1,0 +1,89 @@
+"""What every replica said of itself, moment by moment, and what the engine did to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+# A sample older than this tells nothing of now.
+FRESH_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One answer to GET /readyz; status 0 is none within 2 s."""
+
+    at: float
+    took: float
+    tier: str
+    container: str  # the container's short id
+    status: int
+    said: str
+
+    @property
+    def ready(self) -> bool:
+        return self.status == 200
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that the engine tells: start, die, oom, health_status: …"""
+
+    at: float
+    service: str
+    container: str
+    what: str
+
+
+class Watch:
+    """Everything sampled so far; filled by threads, read by the runner."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._samples: list[Sample] = []
+        self._events: list[Event] = []
+
+    def sample(self, sample: Sample) -> None:
+        with self._lock:
+            self._samples.append(sample)
+
+    def event(self, at: float, service: str, container: str, what: str) -> None:
+        with self._lock:
+            self._events.append(Event(at, service, container, what))
+
+    def samples(
+        self, since: float = 0.0, until: float | None = None, container: str | None = None
+    ) -> list[Sample]:
+        """Those taken in a span, of one container (its full or short id) or of all."""
+        with self._lock:
+            return [
+                each
+                for each in self._samples
+                if each.at >= since
+                and (until is None or each.at <= until)
+                and (container is None or container.startswith(each.container))
+            ]
+
+    def events(self, since: float, what: str) -> list[Event]:
+        """Events of a kind since a moment."""
+        with self._lock:
+            return [each for each in self._events if each.at >= since and each.what == what]
+
+    def unready(self, identities: list[str]) -> list[str]:
+        """Of these containers, those that are not known to be ready just now, and why."""
+        now = time.time()
+        found = []
+        for identity in identities:
+            latest = self.samples(now - FRESH_SECONDS, None, identity)[-1:]
+            if not latest:
+                found.append(f"{identity[:12]}: no answer")
+            elif not latest[0].ready:
+                found.append(f"{identity[:12]}: {latest[0].status} {latest[0].said[:120]}")
+        return found
+
+    def forget(self, before: float) -> None:
+        """Let go of what lies further back."""
+        with self._lock:
+            self._samples = [each for each in self._samples if each.at >= before]
+            self._events = [each for each in self._events if each.at >= before]
