@@ -106,12 +106,12 @@ provision: ## bare servers to a running chat (INVENTORY=…, ARGS='--check --dif
 	@INVENTORY='$(INVENTORY)' deploy/ansible/play site $(ARGS)
 
 .PHONY: deploy
-deploy: ## bring a new release to the servers, under traffic (INVENTORY=…)
-	@INVENTORY='$(INVENTORY)' deploy/ansible/play deploy $(ARGS)
+deploy: ## bring the working tree's version under traffic; with INVENTORY=… a release to servers
+	@$(if $(INVENTORY),INVENTORY='$(INVENTORY)' deploy/ansible/play deploy $(ARGS),compose/commands/deploy)
 
 .PHONY: rollback
-rollback: ## bring the servers back to the release before (INVENTORY=…, VERSION=name)
-	@INVENTORY='$(INVENTORY)' deploy/ansible/play rollback $(if $(VERSION),-e chatire_version='$(VERSION)') $(ARGS)
+rollback: ## go back to the version before, under traffic; servers: INVENTORY=…, VERSION=name
+	@$(if $(INVENTORY),INVENTORY='$(INVENTORY)' deploy/ansible/play rollback $(if $(VERSION),-e chatire_version='$(VERSION)') $(ARGS),compose/commands/rollback)
 
 .PHONY: test-servers
 test-servers: ## provision, break and redeploy real systemd hosts over SSH (ARGS='-k bookworm')

@@ -1,7 +1,8 @@
 """Writes nginx.conf for the slots of both tiers that are held just now.
 
 `write_nginx_conf.py [--without TIER/SLOT …]`: a slot is held when something listens on its
-socket; those named are left out, because their replica is about to go. nginxgen does the writing.
+socket; those named are left out, because their replica is about to go, and those that are
+reserved (see slots.sh) for replicas that are not to serve. nginxgen does the writing.
 
 Prints what it found; exit status not zero with one line on standard error when a tier has no
 replica or nginxgen refuses a setting.
@@ -29,11 +30,20 @@ def listens(path: Path) -> bool:
     return True
 
 
+def reserved_from(tier: str) -> int:
+    """The first slot that is not nginx's; beyond all where none is reserved."""
+    try:
+        return int((SOCKETS / tier / "reserve").read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return sys.maxsize
+
+
 def held(tier: str) -> list[int]:
-    """The slots of a tier, lowest first."""
+    """The slots of a tier in which a replica serves, lowest first."""
     found = (re.fullmatch(r"([0-9]+)\.sock", path.name) for path in (SOCKETS / tier).iterdir())
     slots = sorted(int(match[1]) for match in found if match)
-    return [slot for slot in slots if listens(SOCKETS / tier / f"{slot}.sock")]
+    serving = (slot for slot in slots if slot < reserved_from(tier))
+    return [slot for slot in serving if listens(SOCKETS / tier / f"{slot}.sock")]
 
 
 def main() -> None:

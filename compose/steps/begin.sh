@@ -30,10 +30,14 @@ source "$here/steps/base.sh"
 source "$here/steps/secrets.sh"
 # shellcheck source=images.sh
 source "$here/steps/images.sh"
+# shellcheck source=releases.sh
+source "$here/steps/releases.sh"
 # shellcheck source=stack.sh
 source "$here/steps/stack.sh"
 # shellcheck source=scale.sh
 source "$here/steps/scale.sh"
+# shellcheck source=roll.sh
+source "$here/steps/roll.sh"
 # shellcheck source=tools.sh
 source "$here/steps/tools.sh"
 # shellcheck source=delivery.sh

@@ -1,20 +1,60 @@
 # shellcheck shell=bash
 # Replicas: who holds which slot, letting surplus ones go, telling nginx.
 
+READY_SECONDS=${READY_SECONDS:-60} # for a replica to say that it is ready; it takes a few
+
 # slots TIER: "slot id" of each running replica, lowest slot first.
 slots() {
-    local tier=$1 id lock name
-    docker exec "$(container_of "$tier")" grep -H . -r /run/chatire/"$tier" --include='*.lock' |
-        while IFS=: read -r lock name; do
-            lock=${lock##*/}
-            for id in $(containers "$tier"); do
-                [ "${id:0:12}" != "$name" ] || printf '%s %s\n' "${lock%.lock}" "$id"
-            done
-        done | sort -n
+    local tier=$1 slot host id
+    while read -r slot host; do
+        for id in $(containers "$tier"); do
+            [ "${id:0:12}" != "$host" ] || printf '%s %s\n' "$slot" "$id"
+        done
+    done < <(docker exec "$(container_of "$tier")" role slots list "$tier")
 }
 
 wanted_replicas() {
     case $1 in http) echo "$CHATIRE_HTTP_REPLICAS" ;; ws) echo "$CHATIRE_WS_REPLICAS" ;; esac
+}
+
+# replicas TIER: ids of its containers, whatever state they are in.
+replicas() {
+    docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$CHATIRE_PROJECT" --filter "label=com.docker.compose.service=$1" \
+        --filter label=com.docker.compose.oneoff=False
+}
+
+# create_more HTTP WS SERVICE…: containers of these services where there are none, and so many more
+# replicas than there are; nothing is started and nothing that is there is touched. (Compose's
+# --no-deps would make containers that its next `up` takes for outdated.)
+create_more() {
+    local http ws
+    http=$(($(replicas http | wc -l) + $1)) ws=$(($(replicas ws | wc -l) + $2))
+    shift 2
+    CHATIRE_HTTP_REPLICAS=$http CHATIRE_WS_REPLICAS=$ws compose create --no-recreate "$@" >"$logs/create.log" 2>&1 ||
+        fail "containers of $* could not be made: $(tail -n 1 "$logs/create.log"); the whole output is in $logs/create.log."
+}
+
+# await_ready ID: until its health check says so; status 1 with the reason in `unready` where it
+# ended or time is up. A replica that ended is not waited for.
+await_ready() {
+    local id=$1 state deadline=$((SECONDS + READY_SECONDS))
+    while :; do
+        state=$(docker inspect --format '{{.State.Status}} {{.State.Health.Status}} {{.RestartCount}}' "$id")
+        case $state in
+        'running healthy '*) return ;;
+        'running '*' 0' | 'created '*) ;;
+        *)
+            unready="it ended and was started anew ${state##* } times"
+            return 1
+            ;;
+        esac
+        [ "$SECONDS" -lt "$deadline" ] || {
+            unready=$(docker inspect --format '{{range .State.Health.Log}}{{.Output}}{{"\n"}}{{end}}' "$id" | grep . | tail -n 1 || :)
+            unready="after $READY_SECONDS s its health check says: ${unready:-nothing}"
+            return 1
+        }
+        sleep 0.3
+    done
 }
 
 # Lets the replicas go that are more than wanted, those in the highest slots: nginx stops sending
