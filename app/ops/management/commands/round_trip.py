@@ -14,7 +14,7 @@ import socket
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
@@ -105,9 +105,10 @@ def post(bind: str, token: str, uri: str, deadline: float) -> int:
         "X-Forwarded-Proto": "https",
     }
     path = f"/api/chats/{uri}/messages/"
-    connection.request("POST", path, json.dumps({"message": TEXT}), headers)
-    answer = connection.getresponse()
-    body = answer.read()
+    with closing(connection):
+        connection.request("POST", path, json.dumps({"message": TEXT}), headers)
+        answer = connection.getresponse()
+        body = answer.read()
     if answer.status != http.client.CREATED:
         raise CommandError(f"http {bind}: POST was answered {answer.status}, expected 201.")
     return int(json.loads(body)["seq"])
