@@ -128,8 +128,10 @@ compose_tests() {
 # What the stack for the faults is told besides: so many clients of one address sign in and come
 # back at once, and tokens run out while a scenario runs.
 chaos_settings() {
-    export CHATIRE_ACCESS_MINUTES=2
-    export CHATIRE_NGINX_LIMITS_SIGN_INS_PER_MINUTE=6000 CHATIRE_NGINX_LIMITS_SIGN_UPS_PER_MINUTE=6000
+    # In the file, so that make deploy and make scale inside a scenario read the same.
+    printf '%s\n' CHATIRE_ACCESS_MINUTES=2 CHATIRE_NGINX_LIMITS_SIGN_INS_PER_MINUTE=6000 \
+        CHATIRE_NGINX_LIMITS_SIGN_UPS_PER_MINUTE=6000 >>"$CHATIRE_ENV_FILE"
+    unset CHATIRE_ACCESS_MINUTES
     read_settings
 }
 

@@ -20,6 +20,7 @@ BEAT_SECONDS = 0.5
 PATIENCE = 2.0
 
 printing = threading.Lock()
+known: set[tuple[str, str]] = set()
 
 
 def tell(line: dict[str, Any]) -> None:
@@ -84,42 +85,28 @@ def ready(path: str) -> tuple[int, str]:
     return int(words[1]) if len(words) > 1 else 0, body.decode(errors="replace")[:600]
 
 
-def watch(tier: str, slot: str) -> None:
-    """Sample one slot for ever."""
-    path = f"{SOCKETS}/{tier}/{slot}"
-    while True:
+def watch(tier: str, replica: str) -> None:
+    """Sample one replica, known by its container's short id, until its files are gone."""
+    path = f"{SOCKETS}/{tier}/replica-{replica}"
+    while os.path.exists(f"{path}.lock"):  # noqa: PTH110
         began = time.time()
-        try:
-            holder = read(f"{path}.lock").strip()
-        except OSError:
-            holder = ""
-        if holder:
-            status, said = ready(f"{path}.sock")
-            tell(
-                {
-                    "sample": {
-                        "at": began,
-                        "took": round(time.time() - began, 3),
-                        "tier": tier,
-                        "container": holder,
-                        "status": status,
-                        "said": said,
-                    }
-                }
-            )
-        time.sleep(max(0.05, BEAT_SECONDS - (time.time() - began)))
+        status, said = ready(f"{path}.sock")
+        took = time.time() - began
+        sample = {"at": began, "took": round(took, 3), "tier": tier, "container": replica}
+        tell({"sample": {**sample, "status": status, "said": said}})
+        time.sleep(max(0.05, BEAT_SECONDS - took))
+    known.discard((tier, replica))
 
 
 def watch_all() -> None:
-    """Start a watch for each slot as it appears."""
-    known: set[tuple[str, str]] = set()
+    """Start a watch for each replica as it appears."""
     while True:
         for tier in ("http", "ws"):
             for name in os.listdir(f"{SOCKETS}/{tier}"):  # noqa: PTH208
-                slot, _, kind = name.partition(".")
-                if kind == "lock" and (tier, slot) not in known:
-                    known.add((tier, slot))
-                    threading.Thread(target=watch, args=(tier, slot), daemon=True).start()
+                found = re.fullmatch(r"replica-(\w+)\.lock", name)
+                if found and (tier, found.group(1)) not in known:
+                    known.add((tier, found.group(1)))
+                    threading.Thread(target=watch, args=(tier, found.group(1)), daemon=True).start()
         time.sleep(BEAT_SECONDS)
 
 

@@ -65,6 +65,10 @@ class Run:
         """Let traffic go on for a while."""
         time.sleep(seconds)
 
+    def pause_until(self, moment: float) -> None:
+        """The same, up to a moment in seconds since 1970."""
+        time.sleep(max(0.0, moment - time.time()))
+
     def until(self, true: Callable[[], T], what: str, within: float) -> T:
         """Ask again until the answer is truthy; returns it, raises Broken with `what`."""
         deadline = time.monotonic() + within

@@ -1,0 +1,65 @@
+"""What an operator does under traffic: scale, deploy, roll back."""
+
+from __future__ import annotations
+
+import subprocess
+
+from engine import docker
+from ledger.traffic import Size
+from scenario import Run, scenario
+from scenarios.processes import retries
+
+
+@scenario(
+    "scale", "make scale up to three of each, and down again", within=20, seconds=60, slow=True
+)
+def scale(run: Run) -> None:
+    """Nobody notices more; those on the replica that goes come back elsewhere."""
+    http, ws = (len(run.stack.containers(tier)) for tier in ("http", "ws"))
+    run.compare_readings = False
+    run.fault()
+    run.stack.make("scale", f"HTTP={http + 1}", f"WS={ws + 1}")
+    run.expect(len(run.stack.containers("ws")) == ws + 1, "there is no further ws replica")
+    run.pause(3)
+    run.stack.make("scale", f"HTTP={http}", f"WS={ws}")
+    run.healed()
+    posts_went_through(run)
+
+
+@scenario(
+    "deploy",
+    "make deploy and make rollback under 1,000 sockets",
+    within=30,
+    seconds=150,
+    slow=True,
+    size=Size(rooms=20, clients=1000, rate=60.0),
+    restarts={"http", "ws"},
+    goals={"away.p95": 2.0},
+)
+def deploy(run: Run) -> None:
+    """Old and new run side by side; the old ones drain; no post fails."""
+    run.compare_readings = False
+    image = f"chatire/app:{run.stack.project}"
+    variant = f"chatire-variant/app:{run.stack.project}-chaos"
+    lines = f"FROM {image}\nLABEL chatire.inputs=variant-chaos chatire.version=chaos\n"
+    subprocess.run(
+        ["docker", "build", "--quiet", "--tag", variant, "-"],
+        input=lines,
+        text=True,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    run.finally_(lambda: docker("image", "rm", "--force", variant))
+    run.fault()
+    run.stack.make("deploy", f"IMAGE={variant}", within=400)
+    run.say(f"deployed: {run.ledger.line}")
+    run.pause(3)
+    run.stack.make("rollback", within=400)
+    run.healed()
+    posts_went_through(run)
+
+
+def posts_went_through(run: Run) -> None:
+    """No post over HTTP had to be repeated."""
+    failed = {why: count for why, count in retries(run).items() if why.startswith("http")}
+    run.expect(not failed, f"posts failed and were repeated: {failed}")
