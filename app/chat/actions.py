@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from psycopg.errors import UniqueViolation
 
 from accounts.users import PublicUser, UserRow, user_dict
@@ -44,16 +45,16 @@ WITH earlier AS (
           WHERE s.chat_id = chat_chat.id AND s.user_id = %(user_id)s
       )
       AND NOT EXISTS (SELECT FROM earlier)
-    RETURNING id, last_seq, update_date
+    RETURNING id, last_seq, update_date, departures
 ), stored AS (
     INSERT INTO chat_message (chat_id, seq, author_id, client_id, text, create_date)
     SELECT id, last_seq, %(user_id)s::integer, %(client_id)s::uuid, %(text)s::text, update_date
     FROM taken
     RETURNING chat_id, id, seq, text, client_id, create_date
 )
-SELECT TRUE, chat_id, id, seq, text, client_id, create_date FROM stored
+SELECT (SELECT departures FROM taken), chat_id, id, seq, text, client_id, create_date FROM stored
 UNION ALL
-SELECT FALSE, chat_id, id, seq, text, client_id, create_date FROM earlier
+SELECT NULL, chat_id, id, seq, text, client_id, create_date FROM earlier
 """
 
 # Never backwards, and not beyond what there is.
@@ -87,10 +88,11 @@ class Read(NamedTuple):
 
 
 class Posted(NamedTuple):
-    """A stored message, and whether this call stored it."""
+    """A stored message, whether this call stored it, and how many had left the chat by then."""
 
     row: MessageRow
     created: bool
+    departures: int = 0
 
 
 def post_message(uri: str, user: PublicUser, draft: Draft) -> Posted:
@@ -112,8 +114,8 @@ def post_message(uri: str, user: PublicUser, draft: Draft) -> Posted:
         found = _execute(POST_SQL, parameters)
     posted = _posted(uri, user, found)
     if posted.created:
-        row = posted.row
-        transaction.on_commit(lambda: hint(row.chat_id, row.seq, message_frame(row)))
+        row, departures = posted.row, posted.departures
+        transaction.on_commit(lambda: hint(row.chat_id, row.seq, departures, message_frame(row)))
     return posted
 
 
@@ -200,6 +202,7 @@ def remove_member(uri: str, user: PublicUser, target: PublicUser) -> bool:
         left = target.id == user.id
         if not left:
             Removal.objects.get_or_create(chat_id=found.chat_id, user_id=target.id)
+        Chat.objects.filter(pk=found.chat_id).update(departures=F("departures") + 1)
         _members_changed(found.chat_id, target.id, "left" if left else "removed")
     return True
 
@@ -248,9 +251,10 @@ def _posted(uri: str, user: PublicUser, found: tuple[Any, ...] | None) -> Posted
     if found is None:
         # Removed in the very moment: the same answer as a moment later.
         raise permissions.Forbidden("You are not a member of this chat.", "not_a_member")
-    created, chat_id, *rest = found
+    departures, chat_id, *rest = found
     author = UserRow(user.id, user.username, user.first_name, user.last_name)
-    return Posted(MessageRow._make([chat_id, uri, *rest, author]), created)
+    row = MessageRow._make([chat_id, uri, *rest, author])
+    return Posted(row, departures is not None, departures or 0)
 
 
 def _execute(sql: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import connection
 
-from chat.rows import MESSAGE_COLUMNS, MessageRow, message_row
+from chat.rows import MESSAGE_COLUMNS, MESSAGE_WIDTH, MessageRow, message_row
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
 _SELECT = f"""
-SELECT {MESSAGE_COLUMNS}
+SELECT {MESSAGE_COLUMNS}, c.departures
 FROM chat_message m JOIN chat_chat c ON c.id = m.chat_id JOIN auth_user u ON u.id = m.author_id
 """
 AFTER_SQL = (
@@ -32,16 +32,26 @@ class Page(NamedTuple):
     has_more: bool
 
 
+class Stretch(NamedTuple):
+    """Messages, oldest first, and how many had left the chat by the moment of the query."""
+
+    rows: list[MessageRow]
+    departures: int
+
+
 def after(chat_id: int, seq: int, limit: int) -> Page:
     """The first `limit` messages after `seq`."""
     rows = _select(AFTER_SQL, chat_id, seq, limit + 1)
     return Page(rows[:limit], len(rows) > limit)
 
 
-async def aafter(db: AsyncConnection, chat_id: int, seq: int, limit: int) -> list[MessageRow]:
-    """At most `limit` messages after `seq`, oldest first, for the ws tier."""
+async def aafter(db: AsyncConnection, chat_id: int, seq: int, limit: int) -> Stretch:
+    """At most `limit` messages after `seq`, for the ws tier."""
     cursor = await db.execute(AFTER_SQL, {"chat_id": chat_id, "seq": seq, "limit": limit})
-    return [message_row(columns) for columns in await cursor.fetchall()]
+    found = await cursor.fetchall()
+    return Stretch(
+        [message_row(columns) for columns in found], found[0][MESSAGE_WIDTH] if found else 0
+    )
 
 
 def before(chat_id: int, seq: int, limit: int) -> Page:

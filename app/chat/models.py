@@ -29,6 +29,9 @@ class Chat(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="owned_chats"
     )
     last_seq = models.BigIntegerField(default=0, db_default=0)
+    # How often somebody has left or was removed. A message is stored with the count of its moment,
+    # and a ws worker that has not heard of so many lets it wait and looks who is still a member.
+    departures = models.BigIntegerField(default=0, db_default=0)
     create_date = models.DateTimeField(db_default=Now())
     # When a message came last: the order of the caller's list.
     update_date = models.DateTimeField(db_default=Now(), db_index=True)

@@ -21,7 +21,8 @@ URI_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 ACCESS_SQL = """
 SELECT c.id, c.uri, c.owner_id, c.last_seq, m.read_seq,
-       EXISTS (SELECT FROM chat_removal r WHERE r.chat_id = c.id AND r.user_id = %(user_id)s)
+       EXISTS (SELECT FROM chat_removal r WHERE r.chat_id = c.id AND r.user_id = %(user_id)s),
+       c.departures
 FROM chat_chat c
 LEFT JOIN chat_membership m ON m.chat_id = c.id AND m.user_id = %(user_id)s
 WHERE c.uri = %(uri)s
@@ -48,6 +49,8 @@ class Access(NamedTuple):
     read_seq: int | None
     # Removed by the owner and not added again since.
     removed: bool
+    # How many had left the chat when this was asked.
+    departures: int
 
     @property
     def member(self) -> bool:

@@ -15,7 +15,7 @@ MOST_MARKS = 50
 
 # The members of one chat are found by the index of `membership_once`.
 STANDING_SQL = f"""
-SELECT c.last_seq, s.read_seq, {USER_COLUMNS}
+SELECT c.last_seq, c.departures, s.read_seq, {USER_COLUMNS}
 FROM chat_chat c
 LEFT JOIN LATERAL (
     SELECT m.user_id, m.read_seq FROM chat_membership m
@@ -35,9 +35,11 @@ class Mark(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """The last `seq` of a chat, and at most MOST_MARKS marks, the furthest first."""
+    """The last `seq` of a chat, how many have left it, and at most MOST_MARKS marks, the furthest
+    first."""
 
     last_seq: int
+    departures: int
     marks: list[Mark]
 
 
@@ -46,5 +48,6 @@ async def astanding(db: AsyncConnection, chat_id: int) -> Standing:
     cursor = await db.execute(STANDING_SQL, {"chat_id": chat_id})
     rows = await cursor.fetchall()
     # The outer join finds no mark where nobody has read.
-    marks = [Mark(UserRow(*user), seq) for _, seq, *user in rows if seq is not None]
-    return Standing(rows[0][0] if rows else 0, marks)
+    marks = [Mark(UserRow(*user), seq) for _, _, seq, *user in rows if seq is not None]
+    last_seq, departures = rows[0][:2] if rows else (0, 0)
+    return Standing(last_seq, departures, marks)

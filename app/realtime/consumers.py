@@ -191,18 +191,22 @@ class ChatEndpoint:
         self._typed_at = 0.0
 
     async def attach(self, socket: Socket) -> None:
+        access = await self._access(socket)
+        if self._query is None:
+            raise Close(BAD_FRAME, "after: not a whole number")
+        self._room = await self._hub.enter(access.chat_id)
+        while not await self._room.attach(socket, self._query, access):
+            access = await self._access(socket)
+
+    async def _access(self, socket: Socket) -> permissions.Access:
         async with pool.connection() as db:
             access = await permissions.aaccess(db, self._uri, socket.user.id)
         try:
-            access = permissions.require_member(access)
+            return permissions.require_member(access)
         except permissions.NoSuchChat:
             raise Close(NO_SUCH_CHAT, "no such chat") from None
         except permissions.Forbidden:
             raise Close(FORBIDDEN, "not a member") from None
-        if self._query is None:
-            raise Close(BAD_FRAME, "after: not a whole number")
-        self._room = await self._hub.enter(access.chat_id)
-        await self._room.attach(socket, self._query.after, self._query.epoch, access.last_seq)
 
     async def handle(self, socket: Socket, frame: dict[str, Any]) -> None:
         kind = frame["type"]
@@ -244,7 +248,8 @@ class ChatEndpoint:
             return
         row = posted.row
         if posted.created:
-            hint = Hint(row.chat_id, row.seq, events.message_frame(row))
+            frame_text = events.message_frame(row)
+            hint = Hint(row.chat_id, row.seq, posted.departures, frame_text)
             self._hub.hear(hint)
             self._hub.hints.put(hint)
         socket.push(events.ack_frame(row.client_id, row.seq, row.id))

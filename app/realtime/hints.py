@@ -1,7 +1,7 @@
 """Hints: "look, this room has a new message", many in one NOTIFY.
 
-A payload is lines of `<chat id> <seq> <frame or nothing>`. The frame is the very text that
-sockets get; it is left out when it is too long, and the reader asks the table instead. JSON
+A payload is lines of `<chat id> <seq> <departures> <frame or nothing>`. The frame is the very text
+that sockets get; it is left out when it is too long, and the reader asks the table instead. JSON
 text holds no raw line break, so a line break ends a hint.
 """
 
@@ -14,10 +14,15 @@ MAX_PAYLOAD_BYTES = 7900
 
 
 class Hint(NamedTuple):
-    """One message's hint; `frame` is empty when the reader has to ask the table."""
+    """One message's hint; `frame` is empty when the reader has to ask the table.
+
+    `departures` is how many had left the chat when the message was stored: whoever has not heard
+    of all of them must not hand the message on before it knows who is still a member.
+    """
 
     chat_id: int
     seq: int
+    departures: int
     frame: str
 
 
@@ -26,11 +31,11 @@ def pack(hints: Iterable[Hint]) -> list[str]:
     payloads: list[str] = []
     lines: list[str] = []
     size = 0
-    for chat_id, seq, frame in hints:
-        line = f"{chat_id} {seq} {frame}"
+    for chat_id, seq, departures, frame in hints:
+        line = f"{chat_id} {seq} {departures} {frame}"
         length = len(line.encode()) + 1
         if length > MAX_PAYLOAD_BYTES:
-            line = f"{chat_id} {seq} "
+            line = f"{chat_id} {seq} {departures} "
             length = len(line) + 1
         if size + length > MAX_PAYLOAD_BYTES:
             payloads.append("\n".join(lines))
@@ -45,7 +50,7 @@ def pack(hints: Iterable[Hint]) -> list[str]:
 def unpack(payload: str) -> Iterator[Hint]:
     """Yield the hints of a payload; a line that is none is passed over."""
     for line in payload.split("\n"):
-        chat_id, _, rest = line.partition(" ")
-        seq, _, frame = rest.partition(" ")
-        if chat_id.isdecimal() and seq.isdecimal():
-            yield Hint(int(chat_id), int(seq), frame)
+        fields = line.split(" ", 3)
+        if len(fields) == 4 and all(number.isdecimal() for number in fields[:3]):
+            chat_id, seq, departures = map(int, fields[:3])
+            yield Hint(chat_id, seq, departures, fields[3])

@@ -44,7 +44,7 @@ ACCESS_BATCH = 2_000
 # A room outlives its last socket by this, so that a reconnect finds it open.
 ROOM_LINGER_SECONDS = 8.0
 
-LAST_SEQS_SQL = "SELECT id, last_seq FROM chat_chat WHERE id = ANY(%(chats)s)"
+LAST_SEQS_SQL = "SELECT id, last_seq, departures FROM chat_chat WHERE id = ANY(%(chats)s)"
 
 
 class Hub:
@@ -238,7 +238,7 @@ class Hub:
     def hear(self, hint: hints.Hint) -> None:
         """Take a hint, from the listener or from a socket of this worker."""
         if room := self.rooms.get(hint.chat_id):
-            room.hear(hint.seq, hint.frame.encode())
+            room.hear(hint.seq, hint.departures, hint.frame.encode())
         self.inbox.hear(hint.chat_id, hint.seq)
 
     async def _take_events(self) -> None:
@@ -344,7 +344,7 @@ class Hub:
         async with pool.connection() as db:
             found = await epoch.acurrent(db)
             cursor = await db.execute(LAST_SEQS_SQL, {"chats": list(delivered)})
-            last_seqs = dict(await cursor.fetchall())
+            last_seqs = {chat_id: rest for chat_id, *rest in await cursor.fetchall()}
         self._database_answered()
         rewritten: list[Room] = []
         if self.epoch and found != self.epoch:
@@ -355,7 +355,7 @@ class Hub:
             rewritten = [
                 self.rooms[chat_id]
                 for chat_id, seq in delivered.items()
-                if chat_id in self.rooms and last_seqs.get(chat_id, seq) < seq
+                if chat_id in self.rooms and last_seqs.get(chat_id, [seq])[0] < seq
             ]
         for room in rewritten:
             room.close_sockets(RESTART, "the history has changed")
@@ -364,11 +364,14 @@ class Hub:
         for room in rooms:
             if room.closed:
                 continue
-            last_seq = last_seqs.get(room.chat_id)
-            if last_seq is None:
+            standing = last_seqs.get(room.chat_id)
+            if standing is None:
                 room.close_sockets(NO_SUCH_CHAT, "no such chat")
-            else:
-                room.hear(last_seq, b"")
+                continue
+            last_seq, departures = standing
+            room.hear(last_seq, departures, b"")
+            if departures > room.departures:
+                self._refresh(self._stale_members, [room.chat_id])
         await self.inbox.tick()
         await self._close_idle_rooms()
         self._watch_for_deafness()
@@ -422,7 +425,7 @@ class Hub:
             chats: list[int] = []
             try:
                 while self._stale_members:
-                    await self._refresh_members(next(iter(self._stale_members)))
+                    await self.settle(next(iter(self._stale_members)))
                 chats = list(self._stale_presence)
                 self._stale_presence.clear()
                 for chat_id, users in (await self.presence.elsewhere(chats)).items():
@@ -432,7 +435,8 @@ class Hub:
                 self._stale_presence.update(chats)
                 await asyncio.sleep(jitter(1.0))
 
-    async def _refresh_members(self, chat_id: int) -> None:
+    async def settle(self, chat_id: int) -> None:
+        """Ask who is a member of a chat, and close the sockets of who is none. Raises AWAY."""
         async with pool.connection() as db:
             # Before the query, so that a change during it is looked at again.
             self._stale_members.discard(chat_id)
@@ -443,8 +447,8 @@ class Hub:
                 self._stale_members.add(chat_id)
                 raise
         if room := self.rooms.get(chat_id):
-            room.settle({user.id for user in inside})
-            room.send(events.members_frame(inside).encode())
+            room.settle({user.id for user in inside.members}, inside.departures)
+            room.send(events.members_frame(inside.members).encode())
             # Marks may have been missed for the same reason.
             room.learn(standing.marks)
 

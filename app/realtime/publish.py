@@ -15,14 +15,14 @@ from realtime.hints import Hint
 WORKERS = "workers"
 
 
-def hint(chat_id: int, seq: int, frame: str) -> None:
+def hint(chat_id: int, seq: int, departures: int, frame: str) -> None:
     """Tell the WebSocket workers that message `seq` of `chat_id` is committed.
 
-    Call after the commit. `frame` is the message's frame as `chat.events` builds it, and is
-    handed to sockets verbatim. Never waits and never raises: a lost hint is found by the
-    workers' slow tick.
+    Call after the commit. `departures` is how many had left the chat by then; `frame` is the
+    message's frame as `chat.events` builds it, and is handed to sockets verbatim. Never waits and
+    never raises: a lost hint is found by the workers' slow tick.
     """
-    hint_thread.put(Hint(chat_id, seq, frame))
+    hint_thread.put(Hint(chat_id, seq, departures, frame))
 
 
 def publish_event(group: str, event: dict[str, Any]) -> None:

@@ -2,6 +2,10 @@
 
 The table is the truth, a hint only says "look". A room knows the `seq` it has delivered; the
 next hint in order is handed on as it is, anything else makes the room read the table.
+
+It knows as well how many had left the chat when it last made sure who is a member. A message that
+was stored after more departures waits until the room has looked again, so that it reaches nobody
+who had left before it, whatever became of the event that told of it.
 """
 
 import asyncio
@@ -13,12 +17,14 @@ import psycopg
 
 from accounts.users import UserRow
 from chat import events, history
+from chat.permissions import Access
 from chat.standing import Mark, Standing
 from realtime import pool
 from realtime.backoff import backoff
 from realtime.closing import FORBIDDEN, RESTART, Close, Disconnected
 from realtime.marks import Marks
 from realtime.outbox import Frames
+from realtime.query import ChatQuery
 from realtime.sockets import Socket
 
 if TYPE_CHECKING:
@@ -59,6 +65,8 @@ class Room:
         # Opened by the first socket; whoever comes meanwhile waits for the same.
         self.opening = hub.loop.create_task(hub.open_room(self), name="room")
         self.delivered = -1
+        # Every socket here is a member's as of this many departures.
+        self.departures = 0
         self._wanted = 0
         self._early: dict[int, bytes] = {}
         self._reading: asyncio.Task[None] | None = None
@@ -85,7 +93,7 @@ class Room:
     def open_at(self, standing: Standing) -> None:
         """Start to deliver what comes after where the chat stands."""
         self.learn(standing.marks)
-        self.delivered = standing.last_seq
+        self.delivered, self.departures = standing.last_seq, standing.departures
         if self._wanted > self.delivered:
             self._read_on(0)
 
@@ -99,13 +107,16 @@ class Room:
 
     # -- messages -----------------------------------------------------------------------------
 
-    def hear(self, seq: int, frame: bytes) -> None:
+    def hear(self, seq: int, departures: int, frame: bytes) -> None:
         """Take a hint: message `seq` is committed, and `frame` is its frame, or empty."""
         if seq <= self.delivered:
             return
         self._wanted = max(self._wanted, seq)
         if self.delivered < 0:
             return
+        if departures > self.departures:
+            # Somebody has left of whom this room has not heard: the table says who.
+            frame = b""
         if seq == self.delivered + 1 and frame:
             self._deliver(seq, frame)
             while (seq := self.delivered + 1) in self._early:
@@ -135,7 +146,9 @@ class Room:
             wanted = self._wanted
             try:
                 async with pool.connection() as db:
-                    rows = await history.aafter(db, self.chat_id, self.delivered, PAGE)
+                    rows, departures = await history.aafter(db, self.chat_id, self.delivered, PAGE)
+                if departures > self.departures:
+                    await self.hub.settle(self.chat_id)
             except (psycopg.Error, OSError, TimeoutError):
                 attempt += 1
                 await asyncio.sleep(backoff(attempt))
@@ -172,17 +185,20 @@ class Room:
 
     # -- sockets ------------------------------------------------------------------------------
 
-    async def attach(
-        self, socket: Socket, after: int | None, epoch: str | None, last_seq: int
-    ) -> None:
+    async def attach(self, socket: Socket, query: ChatQuery, access: Access) -> bool:
         """Send what the socket missed, then `ready` or `reset`, and make it live.
 
-        `after` and `epoch` are what the client holds, `last_seq` what the table said when the
-        client's access was checked. Raises Disconnected when the client leaves meanwhile,
-        Close when the history changes, TimeoutError when the database is away.
+        `query` is what the client holds, `access` what the table said when it was let in. False,
+        and nothing done, when somebody has left since: whether it was this client has to be
+        asked again. Raises Disconnected when the client leaves meanwhile, Close when the history
+        changes, TimeoutError when the database is away.
         """
         async with asyncio.timeout(CATCH_UP_SECONDS):
-            await self.catch_up(last_seq)
+            await self.catch_up(access.last_seq)
+        # From here the socket is always among those that are closed when they have left.
+        if access.departures < self.departures:
+            return False
+        after, epoch = query
         if after is None:
             self._go_live(socket, events.ready_frame)
         elif (
@@ -197,6 +213,7 @@ class Room:
                 self._go_live(socket, events.ready_frame)
             finally:
                 self._joining.pop(socket, None)
+        return True
 
     async def _replay(self, socket: Socket, sent: int) -> None:
         """Send everything after `sent`; on return the socket has what the room has delivered."""
@@ -206,7 +223,7 @@ class Room:
             target = self.delivered
             while sent < target:
                 async with pool.connection() as db:
-                    rows = await history.aafter(db, self.chat_id, sent, PAGE)
+                    rows, _ = await history.aafter(db, self.chat_id, sent, PAGE)
                 rows = [row for row in rows if row.seq <= target]
                 if not rows:
                     break
@@ -226,6 +243,8 @@ class Room:
             return
 
     def _go_live(self, socket: Socket, first_frame: Any) -> None:
+        if socket.outbox.gone:
+            raise Disconnected
         if self.closed or socket in self._suspended:
             raise Close(RESTART, "come back")
         self._flush()
@@ -272,11 +291,13 @@ class Room:
                 self.detach(socket)
                 self._suspended.add(socket)
 
-    def settle(self, members: set[int]) -> None:
-        """Close every socket whose user is no member."""
+    def settle(self, members: set[int], departures: int) -> None:
+        """Close every socket whose user is no member, as of so many departures."""
+        self.departures = max(self.departures, departures)
         self._marks.keep(members)
         for socket in [*self.live, *self._joining, *self._suspended]:
             if socket.user.id not in members:
+                self.detach(socket)
                 socket.close(FORBIDDEN, "not a member any more")
             elif socket in self._suspended:
                 # In again meanwhile: the client resumes without having missed anything.

@@ -25,12 +25,12 @@ app_tests() {
         --tmpfs /run/postgresql:uid=10010,gid=10010 --shm-size 256m \
         --volume "$here/tools/pg_hba.conf:/etc/chatire/open_hba.conf:ro" \
         --env CHATIRE_SECRETS_DIR=/etc/postgresql-common/unit --volume "$here/tools/unit-passwords:/etc/postgresql-common/unit:ro" \
-        "chatire/postgres:$CHATIRE_PROJECT" -c hba_file=/etc/chatire/open_hba.conf -c fsync=off >/dev/null
+        "chatire/postgres:$CHATIRE_PROJECT" -c hba_file=/etc/chatire/open_hba.conf -c fsync=off -c track_commit_timestamp=on >/dev/null
     until docker exec "$database" psql -Atqc 'SELECT 1' >/dev/null 2>&1; do
         [ "$SECONDS" -lt "$deadline" ] || fail "PostgreSQL for the unit tests did not start: $(docker logs "$database" 2>&1 | tail -n 1)"
         sleep 0.2
     done
-    tools --network "container:$database" --env CHATIRE_ENV=test --env COVERAGE_FILE=/tmp/coverage --workdir "$root/app" \
+    tools --network "container:$database" --env CHATIRE_ENV=test --env CHATIRE_TEST_EXAMPLES --env COVERAGE_FILE=/tmp/coverage --workdir "$root/app" \
         -- python -m pytest -q -p no:cacheprovider --cov --cov-report=term:skip-covered "$@" || status=$?
     docker rm --force "$database" >/dev/null
     return "$status"

@@ -95,7 +95,7 @@ def test_access_members_and_entries_agree(alice: Person, bob: Person, carol: Per
     chat_id = Chat.objects.get().pk
     found = ask(lambda db: permissions.aaccess(db, uri, bob.id))
     assert found == permissions.access(uri, bob.id)
-    assert ask(lambda db: members.amembers(db, chat_id)) == members.members(chat_id)
+    assert ask(lambda db: members.amembers(db, chat_id)).members == members.members(chat_id)
     everyone = [(chat_id, person.id) for person in (alice, bob, carol)]
     entries = ask(lambda db: overview.aentries(db, everyone))
     by_user = {entry.user_id: entry for entry in entries}
@@ -104,8 +104,8 @@ def test_access_members_and_entries_agree(alice: Person, bob: Person, carol: Per
         bob.id: overview.page(bob.id, None, 10)[0][0],
     }
     assert (by_user[alice.id].unread, by_user[bob.id].unread) == (0, 2)
-    rows = ask(lambda db: history.aafter(db, chat_id, 1, 10))
-    assert rows == history.after(chat_id, 1, 10).rows
+    stretch = ask(lambda db: history.aafter(db, chat_id, 1, 10))
+    assert stretch.rows == history.after(chat_id, 1, 10).rows
 
 
 def test_reading_on_says_how_far_and_only_when_it_is_news(alice: Person, bob: Person) -> None:

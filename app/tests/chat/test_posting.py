@@ -195,8 +195,9 @@ class TestHints:
         with self.listen() as listener:
             row = post(bob, uri, message="hi").json()
             (heard,) = listener.notifies(timeout=5, stop_after=1)
-        chat_id, seq, frame = heard.payload.split(" ", 2)
+        chat_id, seq, departures, frame = heard.payload.split(" ", 3)
         assert (int(chat_id), int(seq)) == (Chat.objects.get().pk, 1)
+        assert departures == "0"
         assert f'"id":{row["id"]}' in frame
 
     def test_a_repeat_is_hinted_at_no_more(self, bob: Person, uri: str) -> None:

@@ -77,13 +77,13 @@ def test_hints_out_of_order_and_doubled_are_delivered_once_in_order(
     workers: Pair, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = make_room(alice)
-    heard: list[tuple[int, int, str]] = []
-    monkeypatch.setattr(actions, "hint", lambda *hint: heard.append(hint))
+    heard: list[hints.Hint] = []
+    monkeypatch.setattr(actions, "hint", lambda *hint: heard.append(hints.Hint(*hint)))
     with chat(workers[0], alice, uri) as client:
         client.ready()
         for number in range(6):
             post(alice, uri, str(number))
-        lines = hints.pack([hints.Hint(*hint) for hint in heard])[0].split("\n")
+        lines = hints.pack(heard)[0].split("\n")
         for place in (2, 0, 1, 1, 5, 4, 3, 0):
             notify(lines[place])
         assert [frame["seq"] for frame in client.messages(6, 1.5)] == [1, 2, 3, 4, 5, 6]

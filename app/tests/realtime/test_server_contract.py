@@ -26,6 +26,7 @@ from realtime.auth import Credentials
 from realtime.closing import RESTART
 from realtime.hub import close_hub, get_hub
 from realtime.outbox import Frames, QueueOutbox
+from realtime.query import ChatQuery
 from realtime.routing import application
 from realtime.sockets import Socket
 from realtime.wire import EXTENSION, WireProtocol, framed
@@ -165,10 +166,10 @@ async def test_a_socket_that_goes_live_between_delivery_and_flush_gets_nothing_t
         room = await hub.enter(access.chat_id)
         credentials = Credentials(UserRow(alice.id, alice.username, "", ""), uuid.uuid4(), 2**40)
         first, second = (Socket(Noted(), credentials) for _ in range(2))
-        await room.attach(first, None, None, 0)
+        await room.attach(first, ChatQuery(None, None), access)
         # In one turn of the loop: delivered, not yet flushed, and the second comes.
-        room.hear(1, b'{"type":"message","seq":1}')
-        attaching = room.attach(second, None, None, 1)
+        room.hear(1, 0, b'{"type":"message","seq":1}')
+        attaching = room.attach(second, ChatQuery(None, None), access)
         with pytest.raises(StopIteration):
             attaching.send(None)
         await asyncio.sleep(0.05)

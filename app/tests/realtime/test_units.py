@@ -32,6 +32,7 @@ JSON_TEXT = st.text().filter(lambda text: "\n" not in text and "\r" not in text)
             Hint,
             st.integers(0, 2**63 - 1),
             st.integers(0, 2**63 - 1),
+            st.integers(0, 2**63 - 1),
             JSON_TEXT | st.just("x" * 9000),
         ),
         max_size=30,
@@ -41,7 +42,7 @@ def test_hints_survive_packing_and_every_payload_fits_a_notify(given_hints: list
     payloads = hints.pack(given_hints)
     assert all(len(payload.encode()) < 8000 for payload in payloads)
     unpacked = [hint for payload in payloads for hint in hints.unpack(payload)]
-    assert [hint[:2] for hint in unpacked] == [hint[:2] for hint in given_hints]
+    assert [hint[:3] for hint in unpacked] == [hint[:3] for hint in given_hints]
     for got, put in zip(unpacked, given_hints, strict=True):
         assert got.frame in ("", put.frame)
 
@@ -195,12 +196,12 @@ async def test_a_flusher_holds_a_bounded_number_newest_kept() -> None:
 
 def test_the_hint_thread_starts_anew_after_a_fork() -> None:
     thread = HintThread()
-    thread.put(Hint(1, 1, ""))
+    thread.put(Hint(1, 1, 0, ""))
     until(lambda: not thread._backlog.items, "the parent's hint is taken")
     read, write = os.pipe()
     if os.fork() == 0:
         try:
-            thread.put(Hint(1, 2, ""))
+            thread.put(Hint(1, 2, 0, ""))
             alive = thread._thread is not None and thread._thread.is_alive()
             thread.close()
             os.write(write, b"ok" if alive and not thread._backlog.items else b"no")

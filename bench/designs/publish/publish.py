@@ -69,7 +69,7 @@ async def publish(
             took.append(time.time() - now)
             if hinted:
                 row = posted.row
-                flusher.put(hints.Hint(row.chat_id, row.seq, events.message_frame(row)))
+                flusher.put(hints.Hint(row.chat_id, row.seq, 0, events.message_frame(row)))
             turn += 7
         await db.close()
 
