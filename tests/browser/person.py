@@ -128,7 +128,8 @@ class Person:
         self.page.get_by_role("button", name="Start Chatting").click()
         self.page.wait_for_url("**/chats/*")
         self.is_live()
-        return self.page.url.removeprefix(self.base)
+        path: str = self.page.url.removeprefix(self.base)
+        return path
 
     def is_live(self, page: Page | None = None) -> None:
         """The chat is open, its socket is up, and one is seen as online."""
@@ -158,7 +159,8 @@ class Person:
 
     def texts(self, page: Page | None = None) -> list[str]:
         """All messages in the page, in its order."""
-        return (page or self.page).locator("article .message-text").all_inner_texts()
+        texts: list[str] = (page or self.page).locator("article .message-text").all_inner_texts()
+        return texts
 
     def sees_exactly(self, texts: list[str], page: Page | None = None) -> None:
         """These messages, in this order, each once, and no others."""
