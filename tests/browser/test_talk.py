@@ -109,6 +109,29 @@ def test_one_sees_when_a_message_was_read(newcomer: Newcomer) -> None:
     expect(ann.message("have you seen this?").get_by_text("Read", exact=True)).to_be_attached()
 
 
+def test_what_was_read_is_still_known_after_a_reload(talk: Talk) -> None:
+    ann, bob = talk
+    ann.say("have you seen this?")
+    read_by = ann.page.get_by_text(f"Read by {bob.name}")
+    expect(read_by).to_be_visible()
+    bob.page.close()
+    ann.page.reload()
+    ann.is_live()
+    expect(read_by).to_be_visible()
+    expect(ann.message("have you seen this?").get_by_text("Read", exact=True)).to_be_attached()
+
+
+def test_who_comes_by_the_link_has_read_what_stands_there(newcomer: Newcomer) -> None:
+    ann, bob = newcomer("ann"), newcomer("bob")
+    path = ann.open().start_chat()
+    ann.say("written before you came")
+    ann.call_signed_in("PATCH", f"/api{path}/", data={"username": bob.name})
+    expect(ann.page.get_by_text("2 members, 1 online")).to_be_visible()
+    expect(ann.page.get_by_text("Read by")).to_be_hidden()
+    bob.open(path).sees("written before you came")
+    expect(ann.page.get_by_text(f"Read by {bob.name}")).to_be_visible()
+
+
 def test_the_list_of_chats_is_live(talk: Talk) -> None:
     ann, bob = talk
     ann.page.get_by_role("link", name="Back to your chats").click()
