@@ -9,7 +9,7 @@ const PAGE = 50
 /** A page of older history has more: whoever scrolls up goes through many. */
 const OLDER_PAGE = 100
 
-type Range = { after: number; limit: number } | { before: number } | null
+export type Range = { after: number; limit: number } | { before: number } | null
 
 export interface ChatCalls {
   start(): Promise<string>

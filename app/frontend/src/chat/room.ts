@@ -1,21 +1,22 @@
 /**
- * One open chat: its history, who is there, and the socket that keeps both up to date. The table
- * of the server is the truth; whatever the socket missed is fetched over HTTP.
+ * One open chat: its history, its outbox, who is there and has read how far, and the socket that
+ * keeps them up to date.
  */
 
-import { computed, ref, shallowReactive, shallowRef } from 'vue'
+import { computed, ref, shallowRef } from 'vue'
 
 import { ApiError, sentence } from '@/api/errors'
 import type { ChatCalls } from '@/api/chats'
-import { CloseCode, PAGE_LIMIT } from '@/contract'
+import { CloseCode } from '@/contract'
 import type { Account, ChatFrame, Message, User } from '@/contract'
 import { backoff } from '@/realtime/backoff'
 import { Connection } from '@/realtime/connection'
 import type { ConnectionOptions, Credentials, Line } from '@/realtime/connection'
 
 import { Delivery } from './delivery'
-import { MessageLog } from './log'
+import { History } from './history'
 import { Outbox } from './outbox'
+import { Reading } from './reading'
 import { Typing } from './typing'
 
 /** Why the chat cannot be shown (any more). */
@@ -34,22 +35,18 @@ export interface RoomOptions {
 /** When nothing was heard for so long, a call over HTTP makes sure that nothing was missed. */
 const SILENCE_MS = 45_000
 
-/** Reading is told at most this often. */
-const READ_EVERY_MS = 400
-
 export class Room {
   readonly uri: string
   readonly me: Account
-  readonly log = new MessageLog()
+  readonly history: History
+  readonly reading: Reading
   readonly outbox: Outbox
   readonly typing = new Typing()
   readonly owner = shallowRef<User | null>(null)
   readonly members = shallowRef<User[]>([])
   readonly online = shallowRef<User[]>([])
-  /** How far each other member has read, by user id; known from what was heard since opening. */
-  readonly reads = shallowReactive(new Map<number, number>())
+  readonly others = computed(() => this.members.value.filter(({ id }) => id !== this.me.id))
   readonly loaded = ref(false)
-  readonly loadingOlder = ref(false)
   readonly obstacle = ref<Obstacle | null>(null)
   /** The sentence of what last went wrong on the side, for a quiet line. */
   readonly trouble = ref('')
@@ -66,15 +63,9 @@ export class Room {
   private epoch = ''
   private closed = false
   private leaving = false
-  private repairing = false
-  /** Grows whenever the history is dropped: pages asked for before are void. */
-  private history = 0
   private attempt = 0
   private openTimer: ReturnType<typeof setTimeout> | undefined
   private silenceTimer: ReturnType<typeof setTimeout> | undefined
-  private readTimer: ReturnType<typeof setTimeout> | undefined
-  private readSeq = 0
-  private toldSeq = 0
 
   constructor({ uri, me, calls, credentials, member, connection }: RoomOptions) {
     this.uri = uri
@@ -82,6 +73,24 @@ export class Room {
     this.calls = calls
     this.knownMember = member
     this.outbox = new Outbox(me.id, uri)
+    this.history = new History({
+      fetch: (range) => calls.messages(uri, range),
+      onMessages: (seen, added) => {
+        this.settle(seen, added)
+      },
+      onStale: () => {
+        this.connection.restart()
+      },
+      onFailure: (error) => {
+        this.fail(error)
+      },
+    })
+    this.reading = new Reading({
+      others: this.others,
+      tell: async (seq) => {
+        if (!this.connection.send({ type: 'read', seq })) await calls.read(uri, seq)
+      },
+    })
     this.connection = new Connection({
       ...connection,
       credentials,
@@ -106,12 +115,16 @@ export class Room {
       send: (frame) => this.connection.send(frame),
       post: (text, clientId, signal) => calls.post(uri, text, clientId, signal),
       onPosted: (message) => {
-        this.receive([message])
+        this.history.receive([message])
       },
       onSilence: () => {
         this.connection.restart()
       },
     })
+  }
+
+  get log(): History['log'] {
+    return this.history.log
   }
 
   /** Joins where needed, fetches the newest page, then follows what happens. Never raises. */
@@ -128,7 +141,7 @@ export class Room {
       this.owner.value = detail.owner
       this.members.value = detail.members
       this.epoch = detail.epoch
-      this.settle(this.log.load(page.messages, page.has_more), page.messages)
+      this.history.load(page)
       this.loaded.value = true
       this.attempt = 0
     } catch (error) {
@@ -142,6 +155,7 @@ export class Room {
   /** Leaves the page's chat; what is unsent still goes out over HTTP. */
   close(): void {
     this.closed = true
+    this.history.stop()
     this.stopTimers()
     this.connection.stop()
     this.typing.clear()
@@ -184,22 +198,16 @@ export class Room {
 
   /** The newest message is before the reader's eyes. */
   markRead(): void {
-    this.readSeq = Math.max(this.readSeq, this.lastSeq.value)
-    if (this.readSeq > this.toldSeq) this.readTimer ??= setTimeout(this.tellRead, READ_EVERY_MS)
+    this.reading.seen(this.lastSeq.value)
   }
 
   /** Fetches one page of older history; quietly does nothing where there is none. */
   async loadOlder(): Promise<void> {
-    if (this.loadingOlder.value || !this.log.hasOlder.value || !this.loaded.value) return
-    this.loadingOlder.value = true
-    const { history } = this
+    if (!this.loaded.value) return
     try {
-      const page = await this.calls.messages(this.uri, { before: this.log.first })
-      if (history === this.history) this.log.prepend(page.messages, page.has_more)
+      await this.history.loadOlder()
     } catch (error) {
       this.trouble.value = sentence(error)
-    } finally {
-      this.loadingOlder.value = false
     }
   }
 
@@ -224,7 +232,7 @@ export class Room {
     this.listenForSilence()
     switch (frame.type) {
       case 'message':
-        this.receive([frame])
+        this.history.receive([frame])
         break
       case 'ready':
         this.epoch = frame.epoch
@@ -243,7 +251,7 @@ export class Room {
         if (frame.user.id !== this.me.id) this.typing.heard(frame.user)
         break
       case 'read':
-        this.heardRead(frame.user.id, frame.seq)
+        if (frame.user.id !== this.me.id) this.reading.heard(frame.user.id, frame.seq)
         break
       case 'members':
         this.members.value = frame.members
@@ -258,44 +266,20 @@ export class Room {
     this.live.value = true
     this.trouble.value = ''
     this.delivery.up()
-    this.toldSeq = 0
-    if (this.readSeq > 0) this.markRead()
-    if (this.log.last < seq) void this.repair(seq)
+    this.reading.repeat()
+    if (this.log.last < seq) void this.history.reach(seq)
   }
 
   /** What is held is of another history, or too old: drop it and begin with the newest page. */
   private async startOver(epoch: string, seq: number): Promise<void> {
-    const history = (this.history += 1)
     this.epoch = epoch
     this.live.value = true
-    this.log.clear()
-    this.reads.clear()
-    this.readSeq = 0
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        const page = await this.calls.messages(this.uri)
-        if (history !== this.history || this.closed) return
-        this.settle(this.log.load(page.messages, page.has_more), page.messages)
-        break
-      } catch (error) {
-        if (!(error instanceof ApiError) || !error.passing) {
-          this.fail(error)
-          return
-        }
-        await new Promise((resolve) => setTimeout(resolve, backoff(attempt)))
-        if (history !== this.history || this.closed) return
-      }
-    }
-    this.goLive(seq)
-  }
-
-  private receive(messages: readonly Message[]): void {
-    this.settle(this.log.add(messages), messages)
-    if (this.log.gap) void this.repair(0)
+    this.reading.forget()
+    if (await this.history.startOver()) this.goLive(seq)
   }
 
   /** Takes own messages that have arrived out of the outbox, and tells who listens. */
-  private settle(added: readonly Message[], seen: readonly Message[]): void {
+  private settle(seen: readonly Message[], added: readonly Message[]): void {
     for (const message of [...seen, ...added]) {
       if (message.user.id === this.me.id) {
         if (message.client_id !== null) this.delivery.shown(message.client_id)
@@ -305,33 +289,6 @@ export class Room {
     }
     if (this.loaded.value && added.length > 0) {
       for (const listener of this.arrivals) listener(added)
-    }
-  }
-
-  /** Fetches what is missing between the history and `seq`, or what waits ahead of a gap. */
-  private async repair(seq: number): Promise<void> {
-    if (this.repairing) return
-    this.repairing = true
-    const { history } = this
-    try {
-      for (;;) {
-        const after = this.log.last
-        const page = await this.calls.messages(this.uri, { after, limit: PAGE_LIMIT })
-        if (history !== this.history || this.closed) return
-        this.settle(this.log.add(page.messages), page.messages)
-        if (this.log.last >= seq && !this.log.gap) return
-        if (page.messages.length === 0 || this.log.last === after) {
-          // The server itself does not have them: its history is another one by now.
-          this.log.forgetAhead()
-          this.connection.restart()
-          return
-        }
-      }
-    } catch (error) {
-      if (error instanceof ApiError && error.passing) this.connection.restart()
-      else this.fail(error)
-    } finally {
-      this.repairing = false
     }
   }
 
@@ -354,21 +311,7 @@ export class Room {
 
   /** Looks over HTTP for what the silent or missing socket did not bring. */
   private async catchUp(): Promise<void> {
-    if (this.repairing || !this.loaded.value) return
-    const { history } = this
-    try {
-      const after = this.log.last
-      const page = await this.calls.messages(this.uri, { after, limit: PAGE_LIMIT })
-      if (history !== this.history || this.closed) return
-      const missed = page.messages.some((message) => message.seq > this.log.last)
-      this.settle(this.log.add(page.messages), page.messages)
-      if (missed && this.live.value) this.connection.restart()
-    } catch (error) {
-      const passing = error instanceof ApiError && error.passing
-      if (!passing) this.fail(error)
-      // No answer at all: the silent socket is as dead as the network.
-      else if (error.status === 0 && this.live.value) this.connection.restart()
-    }
+    if (this.loaded.value) await this.history.catchUp(() => this.live.value)
   }
 
   private listenForSilence(): void {
@@ -377,22 +320,6 @@ export class Room {
       this.listenForSilence()
       if (document.visibilityState === 'visible') void this.catchUp()
     }, SILENCE_MS)
-  }
-
-  private heardRead(userId: number, seq: number): void {
-    if (userId === this.me.id) return
-    if (seq > (this.reads.get(userId) ?? 0)) this.reads.set(userId, seq)
-  }
-
-  private readonly tellRead = (): void => {
-    this.readTimer = undefined
-    const seq = this.readSeq
-    if (seq <= this.toldSeq || this.closed) return
-    this.toldSeq = seq
-    if (this.connection.send({ type: 'read', seq })) return
-    this.calls.read(this.uri, seq).catch(() => {
-      this.toldSeq = 0
-    })
   }
 
   private openFailed(error: unknown): void {
@@ -421,6 +348,6 @@ export class Room {
   private stopTimers(): void {
     clearTimeout(this.openTimer)
     clearTimeout(this.silenceTimer)
-    clearTimeout(this.readTimer)
+    this.reading.stop()
   }
 }

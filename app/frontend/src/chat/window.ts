@@ -12,11 +12,11 @@ import type { MessageLog } from './log'
 /** How many messages the page holds at first: the newest, several screens of them. */
 const AT_FIRST = 60
 
-/** How many come in at once while one scrolls: little enough to render within one frame or two. */
-const STEP = 40
+/** How many come in at once while one scrolls: little enough to render within one frame. */
+const STEP = 20
 
-/** The most messages in the page. More would make each layout slow; a screen shows about 20. */
-export const MOST = 240
+/** The most messages in the page. More would make each layout slow; a screen shows 20 to 60. */
+export const MOST = 180
 
 export class MessageWindow {
   /** Whether the newest message belongs to the window, and those that come. */
