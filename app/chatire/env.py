@@ -56,6 +56,7 @@ class Env:
     ws_outbox_bytes: int
     ws_db_connections: int
     ws_deaf_seconds: int
+    ws_stuck_seconds: int
     drain_seconds: int
     log_level: str
     bind: str
@@ -108,6 +109,9 @@ def load(environ: Mapping[str, str] = os.environ) -> Env:
         ws_db_connections=reader.integer("CHATIRE_WS_DB_CONNECTIONS", 6, 1, 100),
         # A worker that hears no notification for so long, while the database answers it, ends.
         ws_deaf_seconds=reader.integer("CHATIRE_WS_DEAF_SECONDS", 60, 10, 3_600),
+        # A worker whose event loop stands still for so long is ended; 0: never. Its longest turn, a
+        # thousand frames to a thousand sockets, takes less than one second.
+        ws_stuck_seconds=reader.integer("CHATIRE_WS_STUCK_SECONDS", 6, 0, 3_600),
         drain_seconds=reader.integer("CHATIRE_DRAIN_SECONDS", 20, 0, 3_600),
         log_level=reader.choice(
             "CHATIRE_LOG_LEVEL",

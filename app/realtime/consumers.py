@@ -235,7 +235,7 @@ class ChatEndpoint:
             socket.push(events.error_frame(refused.code, detail, _echo(client_id)))
             return
         try:
-            async with pool.connection() as db:
+            async with pool.promptly() as db:
                 posted = await actions.apost_message(db, self._uri, socket.user, draft)
         except permissions.NoSuchChat:
             raise Close(NO_SUCH_CHAT, "no such chat") from None

@@ -26,8 +26,13 @@ Pool = AsyncConnectionPool[Connection]
 # How long a caller waits for a connection: two thousand sockets that come back at once take
 # 3 s on a busy machine, each with a few queries.
 CHECKOUT_SECONDS = 8.0
-# A query that takes longer hangs on a stopped or unreachable database.
-QUERY_SECONDS = 8.0
+# A query that takes longer hangs on a stopped or unreachable database: the slowest regular one
+# takes milliseconds, and a machine out of breath some hundred.
+QUERY_SECONDS = 5.0
+# Who sends a message waits for its ack, the shipped page 8 s before it gives its socket up for
+# dead: "unavailable" has to come well before, or an outage makes every page reconnect.
+PROMPT_CHECKOUT_SECONDS = 2.0
+PROMPT_QUERY_SECONDS = 2.0
 # One failed attempt ends a reconnection; the next caller starts a new one. With the pool's own
 # back-off it would come back 4 to 7 s after the database.
 RECONNECT_SECONDS = 0.5
@@ -83,20 +88,27 @@ def get_pool() -> Pool:
 
 
 @contextlib.asynccontextmanager
-async def connection(seconds: float = QUERY_SECONDS) -> AsyncIterator[Connection]:
-    """Lend an autocommit connection for at most `seconds`.
+async def connection(
+    seconds: float = QUERY_SECONDS, checkout: float | None = None
+) -> AsyncIterator[Connection]:
+    """Lend an autocommit connection for at most `seconds`, after a wait of at most `checkout`.
 
     Raises psycopg.OperationalError (PoolTimeout is one) when the database is away.
     """
     pool = get_pool()
     if pool.closed:
         await pool.open(wait=False)
-    async with pool.connection() as conn:
+    async with pool.connection(checkout) as conn:
         deadline = asyncio.get_running_loop().call_later(seconds, cut, conn)
         try:
             yield conn
         finally:
             deadline.cancel()
+
+
+def promptly() -> contextlib.AbstractAsyncContextManager[Connection]:
+    """`connection` for somebody who waits at a screen."""
+    return connection(PROMPT_QUERY_SECONDS, PROMPT_CHECKOUT_SECONDS)
 
 
 async def fetch(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[TupleRow]:

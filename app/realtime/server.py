@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 
 from realtime.closing import RESTART
+from realtime.guard import Guard
 from realtime.wire import WireProtocol
 
 logger = logging.getLogger(__name__)
@@ -35,9 +36,11 @@ EXIT_DEAF = 3
 class Server(uvicorn.Server):
     """uvicorn's server, which drains before it shuts down."""
 
-    def __init__(self, config: uvicorn.Config, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, drain_seconds: float, stuck_seconds: int) -> None:
         super().__init__(config)
         self._drain_seconds = drain_seconds
+        self._stuck_seconds = stuck_seconds
+        self._guard: Guard | None = None
         self.exit_code = 0
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
@@ -45,6 +48,8 @@ class Server(uvicorn.Server):
 
         await super().startup(sockets)
         (await get_hub()).on_deaf = self._end_deaf
+        if self._stuck_seconds:
+            self._guard = Guard(self._stuck_seconds)
 
     def _end_deaf(self) -> None:
         """Stop, so that whatever supervises this process starts a new one."""
@@ -75,6 +80,8 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await super().shutdown(sockets)
+        if self._guard is not None:
+            self._guard.close()
         # uvicorn would raise the signal again, and the exit status would be that of a kill.
         self._captured_signals.clear()
         deadline.cancel()
@@ -150,7 +157,10 @@ def main() -> int:
     # The hub says once that the database is away; the pool would say so at every try.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logging.getLogger("uvicorn.error").addFilter(is_no_refusal)
-    server = Server(config, settings.ENV.drain_seconds)
+    env = settings.ENV
+    # A developer's worker stands still at a breakpoint.
+    stuck_seconds = 0 if env.environment == "development" else env.ws_stuck_seconds
+    server = Server(config, env.drain_seconds, stuck_seconds)
     logger.info("listening on %s", bind)
     server.run()
     return server.exit_code

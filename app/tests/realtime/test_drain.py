@@ -101,7 +101,7 @@ def test_a_worker_whose_goodbye_hangs_is_gone_before_its_deadline(
 def test_a_worker_whose_listener_was_stopped_and_continued_heals(
     new_worker: Start, alice: Person
 ) -> None:
-    worker = new_worker()
+    worker = new_worker(CHATIRE_WS_STUCK_SECONDS="0")
     uri = make_room(alice)
     with chat(worker, alice, uri) as client:
         client.ready()

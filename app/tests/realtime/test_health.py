@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidMessage, InvalidStatus
 
 from tests.people import Person
 from tests.realtime.clients import chat
@@ -80,7 +81,8 @@ def test_a_worker_cut_off_from_the_database_is_unready_within_ten_seconds_and_he
             assert refused.value.response.status_code == 503
             posted = post(alice, uri, "meanwhile")
             client_id = client.say("into the hole")
-            error = client.expect("error", 15)
+            # The shipped page gives its socket up for dead after 8 s without an answer.
+            error = client.expect("error", 6)
             assert (error["code"], error["client_id"]) == ("unavailable", client_id)
             # Longer than its limit for deafness: that is the database's fault, not its own.
             time.sleep(max(0.0, cut + 14 - time.monotonic()))
@@ -91,6 +93,54 @@ def test_a_worker_cut_off_from_the_database_is_unready_within_ten_seconds_and_he
             client.say("into the hole", client_id)
             assert client.expect("ack")["seq"] == posted + 1
         worker.stop()
+
+
+def test_a_worker_that_stands_still_is_ended_and_its_waiting_handshakes_with_it(
+    new_worker: Start, workers: Pair, alice: Person
+) -> None:
+    """The kernel goes on taking connections for it; nginx passes them on once they break."""
+    uri = make_room(alice)
+    worker = new_worker(CHATIRE_WS_STUCK_SECONDS="2")
+    with chat(worker, alice, uri) as client:
+        client.ready()
+        worker.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises((OSError, InvalidMessage)):
+            chat(worker, alice, uri, open_timeout=20)
+        assert worker.process.wait(10) == -signal.SIGKILL
+        assert time.monotonic() - began > 1.0
+        assert client.closed() == 1006
+    assert "has stood still for 2 s" in worker.log_text()
+    with chat(workers[0], alice, uri) as client:
+        client.ready()
+
+
+def test_a_worker_that_is_only_busy_or_paused_for_a_moment_goes_on(
+    new_worker: Start, alice: Person
+) -> None:
+    uri = make_room(alice)
+    worker = new_worker(CHATIRE_WS_STUCK_SECONDS="4")
+    with chat(worker, alice, uri) as client:
+        client.ready()
+        for _ in range(3):
+            worker.process.send_signal(signal.SIGSTOP)
+            time.sleep(1.5)
+            worker.process.send_signal(signal.SIGCONT)
+            client.posts("still here")
+    assert worker.process.poll() is None
+
+
+def test_a_guard_ends_with_its_worker(new_worker: Start) -> None:
+    worker = new_worker()
+    [guard] = guards(worker)
+    worker.kill()
+    until(lambda: not Path(f"/proc/{guard}").exists(), "the guard is gone")
+
+
+def guards(worker: Worker) -> list[int]:
+    """The process ids of a worker's children."""
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    return [int(pid) for pid in children.read_text().split()]
 
 
 @pytest.mark.slow

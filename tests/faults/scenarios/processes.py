@@ -73,11 +73,13 @@ def ws_term(run: Run) -> None:
     "a ws worker stands still for 20 s (SIGSTOP)",
     within=20,
     seconds=45,
+    # Its guard ends it after CHATIRE_WS_STUCK_SECONDS, and it is started anew.
+    restarts={"ws"},
     slow=True,
     harmless=True,
 )
 def ws_stop(run: Run) -> None:
-    """It is left out while it stands, and heals by itself when it goes on."""
+    """It is unready while it stands, and replaced by itself."""
     stuck = run.stack.ws_workers()[0]
     others = [c for c in run.stack.containers("ws") if c.id != stuck.container]
     run.finally_(lambda: run.stack.signal(stuck, CONT))
