@@ -21,7 +21,7 @@ keepalive = 75
 
 # A worker that answers nothing for this long is stuck: the longest regular request is a sign-in.
 timeout = 30
-# On SIGTERM, requests in flight get this long; the statement timeout is 10 s.
+# On SIGTERM, requests in flight get this long; the statement timeout is 5 s.
 graceful_timeout = CONFIG.drain_seconds
 
 # Heartbeats go to a file; on a read-only root, /dev/shm is memory and always there.

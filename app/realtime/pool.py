@@ -73,7 +73,12 @@ def get_pool() -> Pool:
     if (pool := _pools.get(loop)) is None:
         pool = _pools[loop] = AsyncConnectionPool(
             connection_class=Connection,
-            kwargs=connection_params(f"chatire-ws:{os.getpid()}"),
+            kwargs={
+                **connection_params(f"chatire-ws:{os.getpid()}"),
+                # A statement whose connection was cut runs on in its backend, for a lock perhaps
+                # that somebody holds for long: they would pile up.
+                "options": f"-c statement_timeout={int(QUERY_SECONDS * 1000)}",
+            },
             min_size=1,
             max_size=settings.ENV.ws_db_connections,
             timeout=CHECKOUT_SECONDS,
