@@ -93,11 +93,12 @@ def database_options(tier: str, threads: int) -> dict[str, Any]:
         "connect_timeout": DB_CONNECT_TIMEOUT_SECONDS,
         # With several hosts in CHATIRE_DB_HOST, the one that takes writes is the one to use.
         "target_session_attrs": "read-write",
-        # A peer that vanished without a reset is noticed after about 20 s, not two hours.
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 2,
-        "tcp_user_timeout": 20_000,
+        # A peer that vanished without a reset is noticed within ten seconds, not two hours: so long
+        # a thread and its client hang on it. The same as in realtime/conninfo.py.
+        "keepalives_idle": 4,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 9_000,
     }
     if tier == "http":
         options["options"] = f"-c statement_timeout={HTTP_STATEMENT_TIMEOUT_MS}"

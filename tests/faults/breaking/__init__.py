@@ -1,0 +1,1 @@
+"""How things are broken: each a context manager that undoes what it did, however it ends."""

@@ -1,0 +1,76 @@
+"""Clients that take what they are given and read none of it."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+# The smallest receive buffer that the kernel gives: what is not read fills the server's side.
+RECEIVE_BYTES = 2048
+
+
+class Stalled:
+    """One WebSocket in a chat that is opened and never read from again."""
+
+    def __init__(self, url: str, uri: str, token: str) -> None:
+        address = urlsplit(url)
+        assert address.hostname
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        self.socket.settimeout(20)
+        self.socket.connect((address.hostname, address.port or 80))
+        key = base64.b64encode(secrets.token_bytes(16)).decode()
+        self.socket.sendall(
+            f"GET /ws/chats/{uri}/ HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+            f"Sec-WebSocket-Protocol: chatire, jwt.{token}\r\n\r\n".encode()
+        )
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            piece = self.socket.recv(1)
+            assert piece, f"the handshake was cut: {answer!r}"
+            answer += piece
+        assert b" 101 " in answer.split(b"\r\n")[0], answer[:200]
+
+    def ended(self, within: float) -> int:
+        """Read what is left, to the end; returns the close code, 1006 for none.
+
+        Raises AssertionError where it does not end.
+        """
+        deadline, tail = time.monotonic() + within, b""
+        while True:
+            left = deadline - time.monotonic()
+            assert left > 0, f"not closed within {within:g} s"
+            if not select.select([self.socket], [], [], left)[0]:
+                continue
+            try:
+                piece = self.socket.recv(65536)
+            except OSError:
+                piece = b""
+            if not piece:
+                break
+            tail = (tail + piece)[-200:]
+        # The last frame is a close frame of a code and a reason, if any came.
+        at = tail.rfind(b"\x88")
+        return (
+            int.from_bytes(tail[at + 2 : at + 4], "big") if at >= 0 and len(tail) > at + 3 else 1006
+        )
+
+
+@contextmanager
+def stalled(url: str, uri: str, token: str, count: int) -> Iterator[list[Stalled]]:
+    """So many of them in one chat."""
+    readers: list[Stalled] = []
+    try:
+        # One by one: those that are open are closed when the next one fails.
+        readers.extend(Stalled(url, uri, token) for _ in range(count))
+        yield readers
+    finally:
+        for each in readers:
+            each.socket.close()
