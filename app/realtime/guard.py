@@ -1,7 +1,7 @@
 """Ends a worker whose event loop stands still, so that whatever supervises it starts another.
 
 The worker (`Guard`) writes a byte a second into a pipe from its event loop. At the other end sits
-this file, run by a Python of its own that has loaded next to nothing. A worker that is stopped,
+watcher.py, run by a Python of its own that has loaded next to nothing. A worker that is stopped,
 spins or hangs in a call keeps its listening socket, and the kernel goes on taking handshakes for
 it, which nginx waits for as long as for an idle tunnel; once the worker is gone they are passed
 on, and its clients come back and resume.
@@ -10,12 +10,13 @@ on, and its clients come back and resume.
 import asyncio
 import contextlib
 import os
-import select
-import signal
 import subprocess
 import sys
+from pathlib import Path
 
-BEAT_SECONDS = 1.0
+from realtime.watcher import BEAT_SECONDS
+
+WATCHER = Path(__file__).with_name("watcher.py")
 
 
 class Guard:
@@ -27,7 +28,7 @@ class Guard:
         os.set_blocking(self._writing, False)
         # Isolated, without site packages: a few megabytes, there in some milliseconds.
         self._process = subprocess.Popen(  # noqa: S603  our own interpreter and file
-            [sys.executable, "-IS", __file__, str(os.getpid()), str(seconds)], stdin=reading
+            [sys.executable, "-IS", WATCHER, str(os.getpid()), str(seconds)], stdin=reading
         )
         os.close(reading)
         self._task = asyncio.get_running_loop().create_task(self._beat(), name="guard")
@@ -45,34 +46,3 @@ class Guard:
         with contextlib.suppress(OSError):
             os.close(self._writing)
         self._process.wait()
-
-
-def watch(worker: int, seconds: int, beats: int) -> bool:
-    """Return whether `worker` was ended, once it is; `beats` is the pipe's descriptor.
-
-    Seconds are counted here one by one, so that a pause of the whole machine, or of the
-    container, which stops both processes, counts as one.
-    """
-    missed = 0
-    while missed < seconds:
-        if select.select([beats], [], [], BEAT_SECONDS)[0]:
-            if not os.read(beats, 4_096):
-                return False
-            missed = 0
-        else:
-            missed += 1
-    print(  # noqa: T201  no logging here
-        f"CRITICAL realtime.guard worker {worker} has stood still for {seconds} s: it is ended",
-        file=sys.stderr,
-        flush=True,
-    )
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(worker, signal.SIGKILL)
-    return True
-
-
-if __name__ == "__main__":
-    # A terminal's Ctrl-C is for the worker, whose end is the guard's.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    watch(int(sys.argv[1]), int(sys.argv[2]), sys.stdin.fileno())
