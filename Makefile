@@ -65,6 +65,10 @@ figures: ## measure the running stack against its goals (WHAT='memory delivery s
 bench: ## measure the chat against other designs, on a pod of its own (WHAT='fanout http', QUICK=1, COMPARE=old.json)
 	@WHAT='$(WHAT)' TARGETS='$(TARGETS)' QUICK='$(QUICK)' RUNS='$(RUNS)' FRESH='$(FRESH)' JSON='$(JSON)' COMPARE='$(COMPARE)' compose/commands/bench
 
+.PHONY: capacity
+capacity: ## say what so many sockets and messages need (SOCKETS=n RATE=n ROOM=n)
+	@SOCKETS='$(SOCKETS)' RATE='$(RATE)' ROOM='$(ROOM)' HTTP='$(HTTP)' CORES='$(CORES)' FORMAT='$(FORMAT)' compose/commands/capacity
+
 .PHONY: page-figures
 page-figures: ## measure the page in Chromium against its goals
 	@compose/commands/page-figures

@@ -15,6 +15,10 @@ class NotMeasured(Exception):
     """A figure that a ratio needs is not there; says which, and why."""
 
 
+class LeftOut(NotMeasured):
+    """It was not asked for."""
+
+
 @dataclass(frozen=True)
 class Goal:
     """One ratio. `bound` is its least value when `at_least`, else its greatest."""
@@ -35,6 +39,7 @@ class Verdict:
     goal: Goal
     value: float | None
     why: str = ""
+    left_out: bool = False
 
     @property
     def text(self) -> str:
@@ -47,7 +52,7 @@ def figure(middle: Middle, scenario: str, case: str, design: str, name: str) -> 
     """One figure; raises NotMeasured."""
     run = middle.get((scenario, case, design))
     if run is None:
-        raise NotMeasured(f"{scenario} ({case}) has no run of {design}")
+        raise LeftOut(f"{scenario} ({case}) has no run of {design}")
     if name not in run.figures:
         raise NotMeasured(f"{design} has no figure in {case}: {run.error}")
     return run.figures[name]
@@ -163,5 +168,6 @@ def judge(results: Results) -> list[Verdict]:
         try:
             verdicts.append(Verdict(goal, goal.ratio(middle)))
         except NotMeasured as error:
-            verdicts.append(Verdict(goal, None, str(error)))
+            left_out = isinstance(error, LeftOut)
+            verdicts.append(Verdict(goal, None, str(error), left_out))
     return verdicts

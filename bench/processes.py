@@ -86,6 +86,11 @@ def memory(found: dict[int, Process]) -> dict[str, int]:
     return largest
 
 
+def total(found: dict[int, Process], role: str) -> int:
+    """Resident bytes of all processes of a role together; what they share counts for each."""
+    return sum(process.rss for process in found.values() if process.role == role)
+
+
 def table(before: dict[int, Process], after: dict[int, Process]) -> list[dict[str, object]]:
     """Every process that did anything in between: role, name, seconds, MB."""
     rows: list[dict[str, object]] = []

@@ -84,7 +84,8 @@ def show(results: Results, titles: dict[str, str]) -> None:
 def show_goals(results: Results) -> None:
     """Print how the results stand to the goals."""
     print(colour("1", "\ngoals (ratios within this run)"))
-    for verdict in judge(results):
+    measured = [each for each in judge(results) if not each.left_out]
+    for verdict in measured:
         sign = "≥" if verdict.goal.at_least else "≤"
         value = "–" if verdict.value is None else f"{verdict.value:,.2f}"
         code = {"met": "32", "not met": "31"}.get(verdict.text, "2")
@@ -93,6 +94,9 @@ def show_goals(results: Results) -> None:
             f"  {verdict.goal.name:<58} {value:>9}  {sign} {verdict.goal.bound:<5g}"
             f" {colour(code, verdict.text)}{why}"
         )
+    left_out = len(judge(results)) - len(measured)
+    if left_out:
+        print(f"  {left_out} goals need scenarios or designs that were left out")
 
 
 def show_changes(old: Results, new: Results, titles: dict[str, str]) -> None:

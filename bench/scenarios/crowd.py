@@ -33,14 +33,17 @@ async def idle(design: Design, run: Run, *, sockets: int) -> None:
     worker = design.workers[0]
     warm = await open_many(design, 50, room=lambda n: n % SPREAD)
     await asyncio.sleep(1)
-    before = processes.memory(processes.snapshot(design.pod.containers))[worker]
+    found = processes.snapshot(design.pod.containers)
+    before, nginx = processes.memory(found)[worker], processes.total(found, "nginx")
     held = list(warm)
     try:
-        with Meter(design.pod, run):
+        with Meter(design.pod, run) as meter:
             begun = time.perf_counter()
             held += await open_many(design, sockets, room=lambda n: n % SPREAD)
             opened = time.perf_counter() - begun
             await asyncio.sleep(SETTLE_SECONDS)
+            meter.stop()
+            nginx = processes.total(processes.snapshot(design.pod.containers), "nginx") - nginx
         alive = sum(not socket.closed.done() for socket in held)
         run.lost = len(held) - alive
         if run.lost:
@@ -51,6 +54,8 @@ async def idle(design: Design, run: Run, *, sockets: int) -> None:
             "sockets_per_s": sockets / opened,
             "worker_ms_per_socket": run.cpu[worker] / sockets * 1000,
         }
+        if nginx:
+            run.figures["nginx_kb_per_socket"] = nginx / sockets / 1024
     finally:
         close_all(held)
 

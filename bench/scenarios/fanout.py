@@ -38,7 +38,7 @@ async def burst(design: Design, run: Run, *, sockets: int, messages: int) -> Non
                 sent[number] = time.perf_counter()
                 posters[n % len(posters)].send(frame)
             await all_arrived(receivers, messages, meter.stop)
-        counted = _count(receivers, sent)
+        counted = count(receivers, sent)
         run.take(counted)
         if counted.whole:
             run.figures["deliveries_per_s"] = counted.arrived / counted.seconds
@@ -61,7 +61,7 @@ async def steady(design: Design, run: Run, *, sockets: int, rate: float, seconds
                 sent[number] = time.perf_counter()
                 posters[n % len(posters)].send(design.frame(text))
             await all_arrived(receivers, len(texts), meter.stop)
-        counted = _count(receivers, sent)
+        counted = count(receivers, sent)
         run.take(counted)
         if counted.whole:
             run.figures["worker_us_per_delivery"] = _worker(design, run) / counted.arrived * 1e6
@@ -91,7 +91,7 @@ async def in_turn(design: Design, run: Run, *, sockets: int, messages: int) -> N
                         for n in waiting
                         if not any(mark in chunk for chunk in receivers[n].chunks[seen[n] :])
                     ]
-        counted = _count(receivers, sent)
+        counted = count(receivers, sent)
         run.take(counted)
         if counted.whole:
             run.figures["messages_per_s"] = messages / counted.seconds
@@ -116,7 +116,8 @@ def _worker(design: Design, run: Run) -> float:
     return run.cpu.get(design.workers[0], 0.0)
 
 
-def _count(receivers: Sequence[Socket], sent: dict[int, float]) -> tally.Tally:
+def count(receivers: Sequence[Socket], sent: dict[int, float]) -> tally.Tally:
+    """What came of the messages to sockets that should all have all of them."""
     counted = tally.Tally()
     for socket in receivers:
         counted.add(sent, tally.read(socket.chunks, socket.times))
@@ -129,9 +130,9 @@ def cases(quick: bool) -> list[Case]:
     for sockets, messages in BURST.items():
         if quick and sockets > 1000:
             continue
-        count = max(10, messages // 4) if quick else messages
+        several = max(10, messages // 4) if quick else messages
         found.append(
-            Case(f"burst {sockets}", functools.partial(burst, sockets=sockets, messages=count))
+            Case(f"burst {sockets}", functools.partial(burst, sockets=sockets, messages=several))
         )
     found.append(
         Case(
@@ -144,11 +145,11 @@ def cases(quick: bool) -> list[Case]:
             ),
         )
     )
-    count = IN_TURN_MESSAGES // 5 if quick else IN_TURN_MESSAGES
+    number = IN_TURN_MESSAGES // 5 if quick else IN_TURN_MESSAGES
     found.append(
         Case(
             f"in turn {IN_TURN_SOCKETS}",
-            functools.partial(in_turn, sockets=IN_TURN_SOCKETS, messages=count),
+            functools.partial(in_turn, sockets=IN_TURN_SOCKETS, messages=number),
         )
     )
     return found

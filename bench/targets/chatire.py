@@ -110,6 +110,7 @@ class BehindNginx(Chatire):
     def start(self) -> None:
         self.start_all()
         self.start_worker("ws2", SECOND)
+        time.sleep(HEARING_SECONDS)
 
     def start_http(self) -> None:
         """Nothing: `start` has."""
@@ -167,6 +168,8 @@ NGINX_SETTINGS = {
     )
 }  # fmt: skip
 CONFIGURE_SECONDS = 60.0
+# A worker that listens on its socket answers 503 until it has heard its own notification.
+HEARING_SECONDS = 2.0
 
 
 def prepare(pod: Pod) -> None:

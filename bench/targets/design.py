@@ -52,7 +52,7 @@ class Design:
 
     def stop(self) -> None:
         """Remove everything that was started."""
-        self.pod.stop("ws1", "ws2", "http", "redis", "nginx")
+        self.pod.stop("ws1", "ws2", "ws3", "http", "redis", "nginx")
 
     def path(self, room: int) -> str:
         """A room's address."""

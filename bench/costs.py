@@ -1,0 +1,170 @@
+"""Unit costs from a file of results: `python costs.py RESULTS.json [--write]`.
+
+Fits the model's costs to the steady loads that `make bench WHAT='costs idle http ws durable'` has
+measured, and holds the model against those that it was not fitted to. With --write it stores both
+in costs.json, which `make capacity` reads. Exit status 1 when the model is off by more than 30 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import results
+from goals import NotMeasured, figure
+from meter import Run
+from model import COSTS, Costs, Load, demand, least_squares, write_costs
+
+# The model is no better than this, and a figure outside it says that something has changed.
+TOLERANCE = 0.3
+# `2 + 4` workers: as in scenarios/costs.py, which needs more than this program to be imported.
+IDLE_WORKERS = 4
+
+
+def shape(case: str) -> tuple[int, int, int]:
+    """Rooms, sockets a room and messages a second, from a case's name."""
+    rooms, _, room, _, rate = case.split(",")[0].split()
+    return int(rooms), int(room), int(rate)
+
+
+def fit(found: results.Results) -> Costs:
+    """The costs; raises NotMeasured where a run is missing or has failed."""
+    middle = found.middle()
+
+    def get(scenario: str, case: str, name: str, design: str = "chatire") -> float:
+        return figure(middle, scenario, case, design, name)
+
+    idle = get("costs", "nothing", "receiver_cores")
+    fitted = [
+        run
+        for (scenario, case, design), run in middle.items()
+        if scenario == "costs" and design == "chatire" and case in FITTED and run.figures
+    ]
+    if len(fitted) < len(FITTED):
+        raise NotMeasured(f"costs has {len(fitted)} of its {len(FITTED)} fitted cases")
+    rows = [(run.figures["rate"], run.figures["deliveries_per_s"]) for run in fitted]
+    hear, deliver = least_squares(rows, [_above(run, "receiver_cores", idle) for run in fitted])
+    # One poster in each room hears its own message, on its worker.
+    posting = [
+        max(1e-9, run.figures["poster_cores"] - idle - run.figures["rate"] * (hear + deliver))
+        for run in fitted
+    ]
+    (post,) = least_squares([(run.figures["rate"],) for run in fitted], posting)
+    (store,) = least_squares(
+        [(run.figures["rate"],) for run in fitted],
+        [run.figures["postgres_cores"] for run in fitted],
+    )
+    many = next(case for _, case, _ in middle if case.endswith("workers"))
+    few = many.split(",")[0]
+    rate = get("costs", many, "rate")
+    more = get("costs", many, "postgres_cores") - get("costs", few, "postgres_cores")
+    wake = max(0.0, more / IDLE_WORKERS / rate)
+    forwarded = [
+        run
+        for (scenario, case, design), run in middle.items()
+        if scenario == "costs" and design == "chatire-nginx" and case in FITTED and run.figures
+    ]
+    (forward,) = least_squares(
+        [(run.figures["deliveries_per_s"],) for run in forwarded],
+        [max(1e-9, run.figures["nginx_cores"]) for run in forwarded],
+    )
+    sockets = next(case for scenario, case, _ in middle if scenario == "idle")
+    http, asked = (
+        middle["http", "16 clients", "chatire"],
+        get("http", "16 clients", "requests_per_s"),
+    )
+    # Where many were stored: after a checkpoint each page is logged whole once.
+    posts = middle["ws", "16 rooms", "chatire"]
+    stored = get("ws", "16 rooms", "messages_per_s") * posts.seconds
+    return Costs(
+        ws_post_us=post * 1e6,
+        ws_hear_us=hear * 1e6,
+        ws_deliver_us=deliver * 1e6,
+        ws_idle_us_per_s=idle * 1e6,
+        http_post_us=http.cpu["http"] / (asked * http.seconds) * 1e6,
+        postgres_store_us=(store - 2 * wake) * 1e6,
+        postgres_wake_us=wake * 1e6,
+        nginx_forward_us=forward * 1e6,
+        ws_connect_us=get("idle", sockets, "worker_ms_per_socket") * 1000,
+        ws_worker_mb=get("costs", "nothing", "worker_mb"),
+        ws_socket_kb=get("idle", sockets, "kb_per_socket"),
+        nginx_socket_kb=get("idle", sockets, "nginx_kb_per_socket", "chatire-nginx"),
+        wal_bytes=posts.postgres["wal_bytes"] / stored,
+        room_limit=get("ws", "one room", "messages_per_s"),
+        database_limit=get("durable", "16 connections, 100 rooms, hints", "messages_per_s"),
+        machine=f"{found.machine.get('cores', '?')} cores, {found.machine.get('processor', '?')}",
+    )
+
+
+# As in scenarios/costs.py; held together by tests/test_model.py.
+FITTED = ("1 × 10 @ 50", "1 × 10 @ 300", "1 × 400 @ 25", "20 × 20 @ 100")
+FORESEEN = ("50 × 10 @ 200", "5 × 100 @ 60")
+
+
+def _above(run: Run, name: str, idle: float) -> float:
+    return max(1e-9, run.figures[name] - idle)
+
+
+def held_against(found: results.Results) -> list[dict[str, float]]:
+    """The runs that the model has to foresee: what was asked, and what it took."""
+    middle = found.middle()
+    measured = []
+    for case in FORESEEN:
+        run = middle.get(("costs", case, "chatire"))
+        if run is None or not run.figures:
+            raise NotMeasured(f"costs has no run of {case}")
+        rooms, room, _ = shape(case)
+        measured.append(
+            {
+                "rooms": rooms,
+                "room": room,
+                "rate": run.figures["rate"],
+                "ws_cores": run.figures["receiver_cores"] + run.figures["poster_cores"],
+                "postgres_cores": run.figures["postgres_cores"],
+            }
+        )
+    return measured
+
+
+def foreseen(costs: Costs, run: dict[str, float]) -> tuple[float, float]:
+    """Cores of the ws tier and of PostgreSQL that the model expects of such a run."""
+    # Each room has its poster besides, who hears what is said.
+    room = int(run["room"]) + 1
+    load = Load(int(run["rooms"]) * room, run["rate"], room)
+    expected = demand(costs, load, workers=2)
+    return expected.ws_cores, expected.postgres_cores
+
+
+def main(given: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--write", action="store_true", help=f"store them in {COSTS.name}")
+    options = parser.parse_args(given)
+    found = results.read(options.results)
+    try:
+        costs, measured = fit(found), held_against(found)
+    except (NotMeasured, KeyError, StopIteration) as error:
+        print(
+            f"costs: {options.results} does not have all that is needed: {error!r}", file=sys.stderr
+        )
+        return 2
+    for name, value in vars(costs).items():
+        print(f"  {name:<20} {value if isinstance(value, str) else f'{value:,.2f}'}")
+    off = 0.0
+    for run in measured:
+        for tier, value in zip(("ws", "postgres"), foreseen(costs, run), strict=True):
+            seen = run[f"{tier}_cores"]
+            off = max(off, abs(value / seen - 1))
+            print(
+                f"  {run['rooms']:.0f} rooms of {run['room']:.0f} at {run['rate']:.0f}/s, {tier}:"
+                f" foreseen {value:.3f} cores, measured {seen:.3f} ({value / seen - 1:+.0%})"
+            )
+    if options.write:
+        write_costs(costs, measured, COSTS)
+        print(f"  written to {COSTS}")
+    return 1 if off > TOLERANCE else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

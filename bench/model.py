@@ -1,0 +1,186 @@
+"""What a number of sockets and messages needs, from measured unit costs.
+
+The laws, with W ws workers, `rate` messages a second in all, and rooms of `room` sockets:
+
+    ws tier       W·idle + rate·post + W·rate·hear + rate·room·deliver
+    PostgreSQL    rate·store + W·rate·wake
+    nginx         rate·room·forward
+    memory        W·worker + sockets·socket
+
+`W·rate` is the price of LISTEN/NOTIFY: every worker hears every message, whoever sits where.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+COSTS = Path(__file__).with_name("costs.json")
+# Beyond it, waiting grows faster than work: what a core may be planned for.
+FULL = 0.6
+# Each worker's default (CHATIRE_WS_MAX_SOCKETS), and half of what 20,000 open files allow nginx.
+SOCKETS_A_WORKER = 10_000
+SOCKETS_AN_NGINX_WORKER = 9_500
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Measured by `make bench WHAT='costs idle …'`; what a unit of each thing takes."""
+
+    # Microseconds of a core.
+    ws_post_us: float
+    ws_hear_us: float
+    ws_deliver_us: float
+    ws_idle_us_per_s: float
+    http_post_us: float
+    postgres_store_us: float
+    postgres_wake_us: float
+    nginx_forward_us: float
+    ws_connect_us: float
+    # Memory.
+    ws_worker_mb: float
+    ws_socket_kb: float
+    nginx_socket_kb: float
+    # Per stored message, in the write-ahead log; it includes the hint's share.
+    wal_bytes: float
+    # The fastest that was seen, messages a second.
+    room_limit: float
+    database_limit: float
+    # What these were measured on.
+    machine: str = ""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is asked: sockets in all, messages a second in all, sockets a room."""
+
+    sockets: int
+    rate: float
+    room: int = 10
+    # Share of the messages that come over HTTP; the page does so only while its socket is down.
+    http_share: float = 0.0
+
+    @property
+    def deliveries(self) -> float:
+        return self.rate * min(self.room, self.sockets)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What it takes: cores (1.0 is one core, full), and megabytes."""
+
+    workers: int
+    ws_cores: float
+    http_cores: float
+    postgres_cores: float
+    nginx_cores: float
+    ws_mb: float
+    nginx_mb: float
+    wal_mb_per_s: float
+
+    @property
+    def cores(self) -> float:
+        return self.ws_cores + self.http_cores + self.postgres_cores + self.nginx_cores
+
+
+def read_costs(path: Path = COSTS) -> Costs:
+    """The stored costs; raises OSError, ValueError."""
+    known = {each.name for each in fields(Costs)}
+    content = json.loads(path.read_text())["costs"]
+    return Costs(**{name: value for name, value in content.items() if name in known})
+
+
+def demand(costs: Costs, load: Load, workers: int) -> Demand:
+    """What the load takes with so many ws workers."""
+    by_ws = load.rate * (1 - load.http_share)
+    ws = (
+        workers * costs.ws_idle_us_per_s
+        + by_ws * costs.ws_post_us
+        + workers * load.rate * costs.ws_hear_us
+        + load.deliveries * costs.ws_deliver_us
+    )
+    postgres = load.rate * (costs.postgres_store_us + workers * costs.postgres_wake_us)
+    return Demand(
+        workers,
+        ws / 1e6,
+        load.rate * load.http_share * costs.http_post_us / 1e6,
+        postgres / 1e6,
+        load.deliveries * costs.nginx_forward_us / 1e6,
+        workers * costs.ws_worker_mb + load.sockets * costs.ws_socket_kb / 1024,
+        load.sockets * costs.nginx_socket_kb / 1024,
+        load.rate * costs.wal_bytes / 2**20,
+    )
+
+
+def workers_needed(costs: Costs, load: Load, at_most: int = 64) -> int | None:
+    """The fewest ws workers that carry the load, or None: hearing alone fills every worker."""
+    for workers in range(max(1, math.ceil(load.sockets / SOCKETS_A_WORKER)), at_most + 1):
+        if demand(costs, load, workers).ws_cores / workers <= FULL:
+            return workers
+    return None
+
+
+def limits(costs: Costs, load: Load, workers: int, database_cores: int) -> list[tuple[str, float]]:
+    """Messages a second at which each resource ends, for this shape of load; least first."""
+    one = Load(load.sockets, 1.0, load.room, load.http_share)
+    unit, nothing = demand(costs, one, workers), demand(costs, Load(load.sockets, 0.0), workers)
+    found = [
+        ("ws workers", workers * FULL / max(1e-12, unit.ws_cores - nothing.ws_cores)),
+        ("PostgreSQL's processor", database_cores * FULL / max(1e-12, unit.postgres_cores)),
+        ("PostgreSQL's commits", costs.database_limit),
+        ("nginx, two workers", 2 * FULL / max(1e-12, unit.nginx_cores)),
+        ("one worker's hearing", FULL / max(1e-12, costs.ws_hear_us / 1e6)),
+    ]
+    if load.sockets <= load.room:
+        found.append(("one room's counter", costs.room_limit))
+    return sorted(found, key=lambda each: each[1])
+
+
+def least_squares(rows: Sequence[Sequence[float]], values: Sequence[float]) -> list[float]:
+    """The x ≥ 0 for which rows·x comes nearest to values, relatively; a few unknowns only.
+
+    Weighted by 1/value, so that a small case counts as much as a large one. What comes out
+    negative is left out and the rest solved again.
+    """
+    unknowns = list(range(len(rows[0])))
+    while unknowns:
+        weighted = [
+            [row[n] / value for n in unknowns] for row, value in zip(rows, values, strict=True)
+        ]
+        size = len(unknowns)
+        square = [
+            [sum(row[i] * row[j] for row in weighted) for j in range(size)]
+            + [sum(row[i] for row in weighted)]
+            for i in range(size)
+        ]
+        solved = _solve(square)
+        worst = min(range(size), key=solved.__getitem__)
+        if solved[worst] >= 0:
+            found = [0.0] * len(rows[0])
+            for n, value in zip(unknowns, solved, strict=True):
+                found[n] = value
+            return found
+        del unknowns[worst]
+    return [0.0] * len(rows[0])
+
+
+def _solve(square: list[list[float]]) -> list[float]:
+    """Gauss, with pivots; raises ZeroDivisionError where the rows do not tell unknowns apart."""
+    size = len(square)
+    for i in range(size):
+        pivot = max(range(i, size), key=lambda row: abs(square[row][i]))
+        square[i], square[pivot] = square[pivot], square[i]
+        for row in range(size):
+            if row != i:
+                factor = square[row][i] / square[i][i]
+                square[row] = [a - factor * b for a, b in zip(square[row], square[i], strict=True)]
+    return [row[-1] / row[i] for i, row in enumerate(square)]
+
+
+def write_costs(costs: Costs, measured: list[dict[str, float]], path: Path) -> None:
+    """Store costs with the runs that they are held against."""
+    content = {"costs": asdict(costs), "held against": measured}
+    path.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,93 @@
+"""The model: its arithmetic, and whether it foresees what was measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import capacity
+from costs import FITTED, FORESEEN, TOLERANCE, foreseen, shape
+from model import COSTS, Costs, Load, demand, least_squares, limits, read_costs, workers_needed
+
+ROUND = Costs(
+    ws_post_us=300, ws_hear_us=20, ws_deliver_us=10, ws_idle_us_per_s=5_000, http_post_us=2_000,
+    postgres_store_us=200, postgres_wake_us=20, nginx_forward_us=10, ws_connect_us=1_000,
+    ws_worker_mb=80, ws_socket_kb=25, nginx_socket_kb=10, wal_bytes=1_000, room_limit=1_000,
+    database_limit=5_000,
+)  # fmt: skip
+MEASURED = json.loads(COSTS.read_text())["held against"]
+
+
+@pytest.mark.parametrize("run", MEASURED, ids=lambda run: f"{run['rooms']}x{run['room']}")
+def test_the_model_foresees_runs_that_it_was_not_fitted_to(run: dict[str, float]) -> None:
+    ws, postgres = foreseen(read_costs(), run)
+    assert ws == pytest.approx(run["ws_cores"], rel=TOLERANCE)
+    assert postgres == pytest.approx(run["postgres_cores"], rel=TOLERANCE)
+
+
+def test_there_is_a_run_for_each_case_that_has_to_be_foreseen() -> None:
+    assert [(run["rooms"], run["room"]) for run in MEASURED] == [shape(c)[:2] for c in FORESEEN]
+    assert not set(FITTED) & set(FORESEEN)
+
+
+def test_the_cases_are_those_of_the_scenario() -> None:
+    # Read, not imported: the scenario needs uvloop, which is not everywhere.
+    source = (Path(__file__).parents[1] / "scenarios/costs.py").read_text()
+    for case in FITTED + FORESEEN:
+        assert "Shape({}, {}, {})".format(*shape(case)) in source
+
+
+def test_least_squares_finds_what_made_the_values() -> None:
+    rows = [(50.0, 500.0), (300.0, 3_000.0 + 7), (25.0, 10_000.0), (100.0, 2_000.0)]
+    values = [20 * rate + 3 * deliveries for rate, deliveries in rows]
+    assert least_squares(rows, values) == pytest.approx([20, 3])
+
+
+def test_a_cost_is_never_negative() -> None:
+    rows = [(1.0, 1.0), (1.0, 2.0), (1.0, 3.0)]
+    assert least_squares(rows, [3.0, 2.0, 1.0])[1] == 0
+
+
+def test_every_worker_hears_every_message() -> None:
+    load = Load(100, 1_000, 10)
+    one, two = demand(ROUND, load, 1), demand(ROUND, load, 2)
+    assert two.ws_cores - one.ws_cores == pytest.approx(0.02 + 0.005)
+    assert two.postgres_cores - one.postgres_cores == pytest.approx(0.02)
+    # 1,000 posts, 10,000 deliveries.
+    assert one.ws_cores == pytest.approx(0.3 + 0.02 + 0.1 + 0.005)
+
+
+def test_so_many_workers_that_none_is_full_and_none_holds_too_many_sockets() -> None:
+    assert workers_needed(ROUND, Load(100, 10)) == 1
+    assert workers_needed(ROUND, Load(25_000, 10)) == 3
+    load = Load(1_000, 4_000)
+    workers = workers_needed(ROUND, load)
+    assert workers is not None
+    assert demand(ROUND, load, workers).ws_cores / workers <= 0.6
+    assert demand(ROUND, load, workers - 1).ws_cores / (workers - 1) > 0.6
+
+
+def test_hearing_alone_can_be_too_much() -> None:
+    assert workers_needed(ROUND, Load(1_000, 40_000)) is None
+
+
+def test_the_least_limit_comes_first_and_a_room_has_one_of_its_own() -> None:
+    many = limits(ROUND, Load(1_000, 100, 10), 2, 2)
+    assert many == sorted(many, key=lambda each: each[1])
+    assert "one room's counter" not in dict(many)
+    assert dict(limits(ROUND, Load(1_000, 100, 1_000), 2, 2))["one room's counter"] == 1_000
+
+
+def test_the_calculator_answers_for_a_script(capsys: pytest.CaptureFixture[str]) -> None:
+    assert capacity.main(["--sockets", "1000", "--rate", "10", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["workers"] == 1
+    assert answer["cores"] > 0
+
+
+def test_the_calculator_refuses_what_makes_no_sense(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        capacity.main(["--sockets", "0", "--rate", "10"])
+    assert "at least 1" in capsys.readouterr().err
