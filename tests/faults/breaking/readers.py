@@ -39,14 +39,12 @@ class Stalled:
         assert b" 101 " in answer.split(b"\r\n")[0], answer[:200]
 
     def ended(self, within: float) -> int:
-        """Read what is left, to the end; returns the close code, 1006 for none.
-
-        Raises AssertionError where it does not end.
-        """
+        """Read what is left, to the end; the close code, 1006 for none, 0 if it does not end."""
         deadline, tail = time.monotonic() + within, b""
         while True:
             left = deadline - time.monotonic()
-            assert left > 0, f"not closed within {within:g} s"
+            if left <= 0:
+                return 0
             if not select.select([self.socket], [], [], left)[0]:
                 continue
             try:
