@@ -10,9 +10,12 @@ from target import Node
 SOCKETS = 10_000
 
 
-def test_one_server_process_runs(ws: Node) -> None:
-    assert len(ws.processes) == 1, ws.processes
-    assert "realtime.server" in ws.processes[0].command
+def test_one_server_process_runs_and_its_guard(ws: Node) -> None:
+    servers = [each for each in ws.processes if "realtime.server" in each.command]
+    guards = [each for each in ws.processes if "realtime/watcher.py" in each.command]
+    assert len(servers) == len(guards) == 1, ws.processes
+    assert guards[0].parent == servers[0].pid
+    assert len(ws.processes) == 2, ws.processes
 
 
 def test_it_listens_for_nginx_alone(ws: Node) -> None:
