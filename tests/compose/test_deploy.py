@@ -351,16 +351,17 @@ def test_a_rollback_over_a_migration_that_cannot_be_undone_is_refused(
 
 def kill_deploy_when(reached: Callable[[str], bool], wait_until: Wait, **changes: str) -> None:
     """Start `make deploy`, kill it and its children once this holds of what it has printed."""
-    with tempfile.NamedTemporaryFile("r") as log, subprocess.Popen(
+    with tempfile.NamedTemporaryFile() as log, subprocess.Popen(
         [str(COMMANDS / "deploy")], env=environment(changes), stdin=subprocess.DEVNULL,
-        stdout=Path(log.name).open("w"), stderr=subprocess.STDOUT, start_new_session=True,
+        stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
     ) as running:  # fmt: skip
+        printed = Path(log.name)
         try:
             wait_until(
-                lambda: reached(Path(log.name).read_text()) or running.poll() is not None,
+                lambda: reached(printed.read_text()) or running.poll() is not None,
                 "the moment to kill it",
             )
-            assert running.poll() is None, f"it ended before:\n{log.read()}"
+            assert running.poll() is None, f"it ended before:\n{printed.read_text()}"
         finally:
             os.killpg(running.pid, signal.SIGKILL)
 
@@ -377,7 +378,7 @@ def test_a_deploy_that_was_killed_is_undone_or_finished_by_the_next_command(
         return record.exists() and "phase=settled" in record.read_text()
 
     def ended(step: str) -> Callable[[str], bool]:
-        return lambda output: f"\n  {step} " in output
+        return lambda output: f"\n  {step} " in "\n" + output
 
     moments = [("Migrate", old), ("Start", old), ("Prove", old), ("Hand over", old), ("", good)]
 
