@@ -17,11 +17,10 @@ bench_tests() {
 }
 
 # The application, against a throw-away PostgreSQL of the kit's own image. Both share one network
-# that reaches nothing else.
+# that reaches nothing else. Options of pytest.
 app_tests() {
-    local database="chatire-unit-$$" status=0 deadline=$((SECONDS + START_SECONDS))
-    cleanup_add "docker rm --force $database"
-    docker run --detach --rm --name "$database" --network none --tmpfs /var/lib/postgresql:uid=10010,gid=10010,mode=0700 \
+    local database="chatire-unit-$BASHPID" status=0 deadline=$((SECONDS + START_SECONDS))
+    docker run --detach --rm --name "$database" --label "chatire.tools=$$" --network none --tmpfs /var/lib/postgresql:uid=10010,gid=10010,mode=0700 \
         --tmpfs /run/postgresql:uid=10010,gid=10010 --shm-size 256m \
         --volume "$here/tools/pg_hba.conf:/etc/chatire/open_hba.conf:ro" \
         --env CHATIRE_SECRETS_DIR=/etc/postgresql-common/unit --volume "$here/tools/unit-passwords:/etc/postgresql-common/unit:ro" \
@@ -31,7 +30,7 @@ app_tests() {
         sleep 0.2
     done
     tools --network "container:$database" --env CHATIRE_ENV=test --env CHATIRE_TEST_EXAMPLES --env COVERAGE_FILE=/tmp/coverage --workdir "$root/app" \
-        -- python -m pytest -q -p no:cacheprovider --cov --cov-report=term:skip-covered "$@" || status=$?
+        -- python -m pytest -q -p no:cacheprovider "$@" || status=$?
     docker rm --force "$database" >/dev/null
     return "$status"
 }
@@ -47,6 +46,8 @@ cleanup() {
     local undo
     trap - ERR
     set +e
+    # What runs side by side, before it begins anything else.
+    jobs -p | xargs -r kill 2>/dev/null
     # What this command runs in the tools' container ends with it.
     docker ps -q --filter "label=chatire.tools=$$" | xargs -r docker kill >/dev/null 2>&1
     for undo in "${cleanups[@]}"; do $undo >/dev/null 2>&1; done

@@ -32,3 +32,30 @@ timed() {
     "$@" || fail "$name failed after $((SECONDS - started)) s; its output above says what."
     say "${dim}== $name: $((SECONDS - started)) s${plain}"
 }
+
+# side_by_side LANE…: runs these functions at the same time; ends the command when a `part` of one failed.
+side_by_side() {
+    local lane failed started=$SECONDS
+    parts=$(mktemp -d "$state/parts.XXXXXX")
+    cleanup_add "rm -rf $parts"
+    touch "$parts/failed"
+    for lane in "$@"; do "$lane" & done
+    wait
+    failed=$(paste -sd ';' "$parts/failed")
+    [ -z "$failed" ] || fail "failed: ${failed//;/, }; the output above says what ($((SECONDS - started)) s)."
+}
+
+# part NAME command…: one part of a lane. What it prints is shown in one piece when it has ended, and the lane goes on.
+part() {
+    local name=$1 started=$SECONDS output took
+    shift
+    output=$(mktemp "$parts/XXXXXX")
+    "$@" >"$output" 2>&1 || echo "$name" >>"$parts/failed"
+    took="${dim}== $name: $((SECONDS - started)) s${plain}"
+    {
+        flock 7
+        say "${bold}== $name${plain}"
+        cat "$output"
+        say "$took"
+    } 7>>"$parts/failed"
+}
