@@ -11,7 +11,7 @@ STACK_IMAGES='postgres app nginx'
 image_inputs() {
     case $1 in
     postgres) echo compose/postgres ;;
-    app) echo compose/app app deploy/nginx/nginxgen deploy/nginx/requirements.txt release/migrations.py ;;
+    app) echo compose/app app deploy/nginx/nginxgen deploy/nginx/requirements.txt release LICENSE ;;
     nginx) echo compose/nginx ;;
     faults) echo compose/faults ;;
     tools) echo compose/tools app/requirements-dev.txt deploy/nginx/requirements.txt deploy/nginx/requirements-dev.txt tests/infra/requirements.txt bench/requirements.txt ;;
@@ -105,13 +105,13 @@ ensure_next() {
 }
 
 build_image() {
-    local name=$1 fingerprint=$2 tag=$3 folder=$1 target=() labels=()
+    local name=$1 fingerprint=$2 tag=$3 folder=$here/$1 target=() labels=()
     case $name in
-    tools | page | browser) folder=tools target=(--target "$name") ;;
-    app) labels=(--label "chatire.version=$(working_version "$fingerprint")") ;;
+    tools | page | browser) folder=$here/tools target=(--target "$name") ;;
+    app) folder=$root/release target=(--target image) labels=(--label "chatire.version=$(working_version "$fingerprint")") ;;
     esac
     # Descriptors 7 and 8 are locks.
-    DOCKER_BUILDKIT=1 docker build --progress plain -f "$here/$folder/Dockerfile" "${target[@]}" \
+    DOCKER_BUILDKIT=1 docker build --progress plain -f "$folder/Dockerfile" "${target[@]}" \
         -t "chatire/$name:$tag" --build-arg "BASE=$BASE" --label "chatire.inputs=$fingerprint" "${labels[@]}" \
         "${fetch_arguments[@]}" "$root" >"$logs/build-$name.log" 2>&1 7>&- 8>&-
 }
