@@ -105,6 +105,10 @@ shell: ## open a shell in the tools' container, with the source
 release: ## build the bundle that image and servers install, of the last commit (VERSION=name)
 	@VERSION='$(VERSION)' release/build
 
+.PHONY: reproduce
+reproduce: ## build the release twice from nothing: the bytes must be the same
+	@release/reproduce
+
 .PHONY: provision
 provision: ## bare servers to a running chat (INVENTORY=…, ARGS='--check --diff')
 	@INVENTORY='$(INVENTORY)' deploy/ansible/play site $(ARGS)
