@@ -128,7 +128,8 @@ class Client:
         except (OSError, TimeoutError, WSError):
             return LOST, False
         if connection.transport is None:
-            # Hung up within the handshake, as the engine's proxy does while nginx starts: no error tells of it.
+            # Hung up within the handshake, of which no error tells: the engine's proxy does so
+            # while nginx starts.
             return LOST, False
         self.connection = connection
         # A worker that takes a socket and then says nothing is left again.
