@@ -8,7 +8,7 @@ import time
 
 from ledger.traffic import Size
 from runner import wait_whole
-from scenario import SCENARIOS, Run, scenario
+from scenario import SCENARIOS, Broken, Run, Scenario, scenario
 from stack import Readings
 
 MINUTES = float(os.environ.get("CHATIRE_SOAK_MINUTES") or 30)
@@ -54,15 +54,10 @@ def soak(run: Run) -> None:
             if time.time() >= end:
                 break
             readings.append(run.stack.readings())
-            each = SCENARIOS[name]
-            each.function(run)
-            for undo in reversed(run.undo):
-                undo()
-            run.undo.clear()
-            took = wait_whole(run.stack, run, each.within) - run.counts
             count += 1
+            told = injected(run, SCENARIOS[name])
             left = max(0.0, end - time.time()) / 60
-            run.say(f"{name}: whole after {took:.1f} s; {run.ledger.line}; {left:.0f} min left")
+            run.say(f"{name}: {told}; {run.ledger.line}; {left:.0f} min left")
     run.fault()
     run.healed()
     # One line for all: each fault has its own figures in its own scenario.
@@ -70,6 +65,26 @@ def soak(run: Run) -> None:
     run.figure("faults", count)
     if len(readings) >= 6:
         flat(run, readings)
+
+
+def injected(run: Run, each: Scenario) -> str:
+    """Have one fault and wait for its end; says how it went.
+
+    What did not hold is a failure of the run, which goes on.
+    """
+    try:
+        each.function(run)
+    except Broken as broken:
+        run.failures.append(f"{each.name}: {broken}")
+    finally:
+        for undo in reversed(run.undo):
+            undo()
+        run.undo.clear()
+    try:
+        return f"whole after {wait_whole(run.stack, run, each.within) - run.counts:.1f} s"
+    except Broken as broken:
+        run.failures.append(f"{each.name}: {broken}")
+        return f"not whole after {each.within:g} s"
 
 
 def flat(run: Run, readings: list[Readings]) -> None:
