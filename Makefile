@@ -83,7 +83,7 @@ test-browser: ## test the page in Chromium, on a stack of its own (ONLY='-k name
 
 .PHONY: chaos
 chaos: ## every fault in turn, counted by a ledger, on a stack of its own (FAULT=name, LIST=1, STACK=running)
-	@FAULT='$(FAULT)' LIST='$(LIST)' SHORT='$(SHORT)' STACK='$(STACK)' RISK='$(RISK)' JSON='$(JSON)' compose/commands/chaos
+	@FAULT='$(FAULT)' LIST='$(LIST)' SHORT='$(SHORT)' MISSING='$(MISSING)' REPORT='$(REPORT)' MINUTES='$(MINUTES)' SEED='$(SEED)' STACK='$(STACK)' RISK='$(RISK)' JSON='$(JSON)' compose/commands/chaos
 
 .PHONY: screenshots
 screenshots: ## make the pictures in docs/images anew

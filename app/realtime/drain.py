@@ -9,8 +9,10 @@ from realtime.hub import Hub
 # The share of the time to stop that closing may take; the rest is for goodbyes and for what the
 # clients' closing handshakes need.
 SHARE = 0.6
-# Few sockets are let go faster: this many a second bother nobody.
-SOCKETS_PER_SECOND = 200
+# Few sockets are let go faster, but each of them costs the workers that take it a handshake and a
+# resume: two cores take 400 a second with everything else (`make bench WHAT=storm`), and in a
+# deploy every old worker drains at once.
+SOCKETS_PER_SECOND = 60
 BATCH_SECONDS = 0.1
 
 

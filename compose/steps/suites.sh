@@ -140,7 +140,7 @@ chaos_settings() {
 # lie anywhere.
 chaos_results() {
     results=$(realpath -m "$1")
-    : >"$results" || fail "the results cannot be written to $results; name a file in a folder that is there."
+    touch "$results" || fail "the results cannot be written to $results; name a file in a folder that is there."
 }
 
 # The faults, on this stack.
@@ -149,7 +149,7 @@ chaos() {
     mapfile -t options < <(engine_options)
     [ -z "${results:-}" ] || options+=(--volume "$results:$results")
     tools "${options[@]}" --env CHATIRE_PROJECT --env CHATIRE_PORT --env CHATIRE_ENV_FILE --env CHATIRE_SECRETS_DIR \
-        --env "PATH=/opt/bench/bin:/usr/sbin:/usr/bin:/sbin:/bin" --env PYTHONUNBUFFERED=1 --workdir "$root/tests/faults" \
+        --env "PATH=/opt/bench/bin:/usr/sbin:/usr/bin:/sbin:/bin" --env PYTHONUNBUFFERED=1 --env "CHATIRE_SOAK_MINUTES=${MINUTES:-}" --env "CHATIRE_SOAK_SEED=${SEED:-}" --workdir "$root/tests/faults" \
         -- python chaos.py "$@"
 }
 

@@ -14,7 +14,9 @@ import platform
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import report
 import scenarios
 from engine import EngineError
 from ledger.people import People, Refused
@@ -34,6 +36,9 @@ def main() -> int:
         importlib.import_module(f"scenarios.{module.name}")
     if given.list:
         return listing()
+    if given.report:
+        print(report.markdown(json.loads(given.json.read_text())))
+        return 0
     chosen = choice(given)
     loop = Loop()
     outcomes: list[Outcome] = []
@@ -47,7 +52,7 @@ def main() -> int:
                 outcome = perform(each, stack, loop, people)
                 outcomes.append(outcome)
                 print(outcome.text(), flush=True)
-                write(given.json, outcomes, time.time() - began)
+                write(given.json, outcome)
         except (Refused, TimeoutError) as error:
             print(f"chaos: the accounts could not be made: {error!r}", file=sys.stderr)
             return 2
@@ -65,7 +70,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="only those that are not slow")
     parser.add_argument("--harmless", action="store_true", help="only those that risk no data")
     parser.add_argument("--list", action="store_true", help="say what there is, and end")
-    parser.add_argument("--json", type=Path, help="write all results to this file")
+    parser.add_argument("--missing", action="store_true", help="not those that held in --json")
+    parser.add_argument("--report", action="store_true", help="print --json as Markdown, and end")
+    parser.add_argument("--json", type=Path, help="keep results here, beside those of other runs")
     return parser.parse_args()
 
 
@@ -78,7 +85,12 @@ def choice(given: argparse.Namespace) -> list[Scenario]:
             file=sys.stderr,
         )
         sys.exit(2)
-    chosen = [SCENARIOS[name] for name in names] or list(SCENARIOS.values())
+    chosen = [SCENARIOS[name] for name in names] or [
+        each for each in SCENARIOS.values() if not each.alone
+    ]
+    if given.missing:
+        done = {name for name, result in kept(given.json).items() if result["held"]}
+        chosen = [each for each in chosen if each.name not in done]
     if given.short:
         chosen = [each for each in chosen if not each.slow]
     if given.harmless:
@@ -102,17 +114,27 @@ def listing() -> int:
     return 0
 
 
-def write(file: Path | None, outcomes: list[Outcome], seconds: float) -> None:
-    """Keep what there is so far, so that an interrupted run has its results."""
+def kept(file: Path | None) -> dict[str, Any]:
+    """The results that a file holds, by scenario."""
+    if file is None or not file.exists() or not file.stat().st_size:
+        return {}
+    return {each["name"]: each for each in json.loads(file.read_text())["scenarios"]}
+
+
+def write(file: Path | None, outcome: Outcome) -> None:
+    """Keep a result at once, in the place of an earlier one: a run that was interrupted goes on."""
     if file is None:
         return
-    kept = {
-        "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "machine": f"{os.cpu_count()} processors, {platform.system()} {platform.release()}",
-        "seconds": round(seconds),
-        "scenarios": [outcome.json() for outcome in outcomes],
+    machine = f"{os.cpu_count()} processors, {platform.system()} {platform.release()}"
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    results = kept(file)
+    results[outcome.scenario.name] = outcome.json() | {
+        "when": when,
+        "machine": machine,
+        "load": round(os.getloadavg()[0], 1),
     }
-    file.write_text(json.dumps(kept, indent=1) + "\n")
+    ordered = [results[name] for name in SCENARIOS if name in results]
+    file.write_text(json.dumps({"scenarios": ordered}, indent=1) + "\n")
 
 
 def clean_up(stack: Stack, people: People) -> None:

@@ -144,6 +144,8 @@ class Scenario:
     # May run on a stack with somebody's data: nothing but processes and connections are touched.
     harmless: bool
     settle: float
+    # Only where it is named: it takes longer than all the others together.
+    alone: bool
 
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -161,6 +163,7 @@ def scenario(
     goals: Mapping[str, float] | None = None,
     harmless: bool = False,
     settle: float = 30.0,
+    alone: bool = False,
 ) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]:
     """Register a scenario; those that are not `slow` run in `make test`."""
 
@@ -178,6 +181,7 @@ def scenario(
             goals=goals or {},
             harmless=harmless,
             settle=settle,
+            alone=alone,
         )
         return function
 

@@ -165,6 +165,8 @@ class Books:
     retried: Counter[str] = field(default_factory=Counter)
     # Definite refusals of a member's message, and answers that contradict an earlier one.
     refused: Faults = field(default_factory=Faults)
+    # Clients of the ledger itself that ended by an error: what they were to see was not looked at.
+    broken: Faults = field(default_factory=Faults)
     # Acknowledgements within these are void: a backup from before them was restored.
     voided: list[tuple[float, float]] = field(default_factory=list)
 

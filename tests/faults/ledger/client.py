@@ -46,6 +46,7 @@ class Connection(WSListener):
         self.live: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[int] = loop.create_future()
         self.code = LOST
+        self.transport: WSTransport | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
@@ -63,11 +64,12 @@ class Connection(WSListener):
             self.gone.set_result(self.code)
 
     def send(self, frame: dict[str, Any]) -> None:
+        assert self.transport is not None, "nothing is sent before it is connected"
         self.transport.send(WSMsgType.TEXT, json.dumps(frame).encode())
 
     def drop(self) -> None:
         """Hang up without a word."""
-        if not self.gone.done():
+        if self.transport is not None and not self.gone.done():
             self.transport.disconnect(False)
 
 
@@ -124,6 +126,10 @@ class Client:
         except WSHandshakeError as error:
             return (int(error.response.status) if error.response else LOST), False
         except (OSError, TimeoutError, WSError):
+            return LOST, False
+        if connection.transport is None:
+            # Hung up within the handshake, of which no error tells: the engine's proxy does so
+            # while nginx starts.
             return LOST, False
         self.connection = connection
         # A worker that takes a socket and then says nothing is left again.
@@ -183,7 +189,7 @@ class Client:
         self.stopping = True
         if self._paging is not None:
             await asyncio.wait([self._paging], timeout=5)
-        if self.connection is not None:
+        if self.connection is not None and self.connection.transport is not None:
             with contextlib.suppress(Exception):
                 self.connection.transport.send_close()
             self.connection.drop()

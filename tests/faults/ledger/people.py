@@ -48,13 +48,15 @@ class Person:
     refresh: str = ""
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def persist(self, method: str, path: str, body: object = None, *, ok: int = 200) -> Any:
+    async def persist(
+        self, method: str, path: str, body: object = None, *, ok: int = 200, signed_in: bool = True
+    ) -> Any:
         """A request repeated until it is answered for good; returns its JSON, raises Refused."""
         attempt = 0
         while True:
             pause = 0.0
             with contextlib.suppress(Unreachable):
-                token = self.access
+                token = self.access if signed_in else ""
                 answer = await self.http.request(method, path, token=token, body=body)
                 if answer.status == ok:
                     return answer.json()
@@ -69,13 +71,13 @@ class Person:
     async def sign_up(self) -> None:
         """Make the account and start a session."""
         body = {"username": self.username, "password": self.password}
-        await self.persist("POST", "/auth/users/", body, ok=201)
+        await self.persist("POST", "/auth/users/", body, ok=201, signed_in=False)
         await self.sign_in()
 
     async def sign_in(self) -> None:
         body = {"username": self.username, "password": self.password}
-        self.access = ""
-        self._hold(await self.persist("POST", "/auth/jwt/create/", body))
+        # The token held until then stays: who is cancelled here would be left without any.
+        self._hold(await self.persist("POST", "/auth/jwt/create/", body, signed_in=False))
 
     async def renew(self, used: str) -> None:
         """Get a new access token, unless another task got one since `used` was."""

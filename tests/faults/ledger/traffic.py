@@ -7,8 +7,10 @@ import contextlib
 import itertools
 import time
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from ledger.books import Books, Reader
 from ledger.client import Client
@@ -74,16 +76,26 @@ class Traffic:
         gate = asyncio.Semaphore(OPENING)
         await asyncio.gather(*(self._opened(client, gate) for client in self.clients))
         for person in self.people.everybody:
-            self._run.append(asyncio.create_task(person.keep_signed_in(self._renewed)))
+            self._keep(person.keep_signed_in(self._renewed), person.username)
 
     def _add(self, person: Person, reader: Reader) -> None:
         client = Client(person, reader, self.books)
         self.clients.append(client)
         self.books.readers.append(reader)
 
+    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(partial(self._ended, name))
+        self._run.append(task)
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        """A ledger that counts with fewer clients than it says proves nothing."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.books.broken.add(f"{name}: {error!r}")
+
     async def _opened(self, client: Client, gate: asyncio.Semaphore) -> None:
         async with gate:
-            self._run.append(asyncio.create_task(client.stay()))
+            self._keep(client.stay(), client.reader.name)
             # Looks, for what it waits for has no event of its own.
             while not (client.reader.connected or client.reader.refusals):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -108,7 +120,9 @@ class Traffic:
             sockets += self.size.socket_share
             over: Literal["http", "ws"] = "ws" if sockets >= 1 else "http"
             sockets -= sockets >= 1
-            self._senders.append(asyncio.create_task(self._send(client, over, number / wanted)))
+            task = asyncio.create_task(self._send(client, over, number / wanted))
+            task.add_done_callback(partial(self._ended, client.reader.name))
+            self._senders.append(task)
         self._beat = wanted / self.size.rate
 
     async def _send(self, client: Client, over: Literal["http", "ws"], phase: float) -> None:

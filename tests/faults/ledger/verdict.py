@@ -23,6 +23,7 @@ KINDS = {
     "refused": "a member's message refused, or answered in two ways",
     "unanswered": "never acknowledged, although tried to the end",
     "away": "members without a socket at the end",
+    "broken": "clients of the ledger that ended by an error",
 }
 
 
@@ -71,6 +72,7 @@ def judge(truth: Truth, books: Books) -> Verdict:
     _members(truth, books, verdict)
     _others(truth, books, verdict)
     verdict.kinds["refused"] = books.refused
+    verdict.kinds["broken"] = books.broken
     return verdict
 
 

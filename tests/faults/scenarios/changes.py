@@ -11,7 +11,12 @@ from scenarios.processes import retries
 
 
 @scenario(
-    "scale", "make scale up to three of each, and down again", within=20, seconds=60, slow=True
+    "scale",
+    "make scale up to three of each, and down again",
+    within=20,
+    seconds=60,
+    slow=True,
+    restarts={"http", "ws"},
 )
 def scale(run: Run) -> None:
     """Nobody notices more; those on the replica that goes come back elsewhere."""
@@ -33,7 +38,7 @@ def scale(run: Run) -> None:
     seconds=150,
     slow=True,
     size=Size(rooms=20, clients=1000, rate=60.0),
-    restarts={"http", "ws"},
+    restarts={"http", "ws", "migrate", "nginx-config"},
     goals={"away.p95": 2.0},
 )
 def deploy(run: Run) -> None:

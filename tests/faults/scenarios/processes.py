@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from engine import docker
 from ledger.traffic import Size
 from scenario import Run, scenario
 
@@ -11,6 +12,7 @@ KILL, TERM, QUIT = signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT
 STOP, CONT = signal.SIGSTOP, signal.SIGCONT
 
 STOPPED_SECONDS = 20.0
+AWAY_SECONDS = 60.0
 # PostgreSQL killed the hard way reads its log again; its container is started anew by the engine.
 DATABASE_BACK = 60.0
 
@@ -238,6 +240,44 @@ def listen_backend_kill(run: Run) -> None:
 def postgres_immediate(run: Run) -> None:
     """Nothing that was acknowledged is lost, and the tiers are not restarted for it."""
     run.fault(run.stack.signal(run.stack.postmaster(), QUIT))
+    database_back(run)
+
+
+@scenario(
+    "postgres-restart",
+    "PostgreSQL is restarted as an operator does it",
+    within=30,
+    restarts={"postgres"},
+    goals={"fault_sight.p95": 3.0},
+    slow=True,
+)
+def postgres_restart(run: Run) -> None:
+    """As above; everybody is told before the server goes."""
+    (container,) = run.stack.containers("postgres")
+    run.fault()
+    docker("restart", container.id)
+    database_back(run)
+
+
+@scenario(
+    "postgres-away",
+    "PostgreSQL is stopped, and started after 60 s",
+    within=30,
+    seconds=110,
+    restarts={"postgres"},
+    goals={"fault_sight.p95": 3.0},
+    slow=True,
+)
+def postgres_away(run: Run) -> None:
+    """Both tiers say that they cannot serve, nobody is restarted for it, and all go on at once."""
+    (container,) = run.stack.containers("postgres")
+    tiers = [*run.stack.containers("http"), *run.stack.containers("ws")]
+    run.finally_(lambda: docker("start", container.id))
+    run.fault()
+    docker("stop", container.id)
+    run.expect_unready(tiers)
+    run.pause_until(run.began + AWAY_SECONDS)
+    docker("start", container.id)
     database_back(run)
 
 

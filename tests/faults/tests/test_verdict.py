@@ -191,3 +191,8 @@ def test_after_a_reset_to_another_history_what_was_held_does_not_count(story: St
     story.member.begin(3)
     story.member.reset(3, "second")
     assert story.found() == {"unseen": 3}
+
+
+def test_a_client_of_the_ledger_that_breaks_is_not_passed_over(story: Story) -> None:
+    story.books.broken.add("client 1: AttributeError")
+    assert story.found() == {"broken": 1}

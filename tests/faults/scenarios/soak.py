@@ -1,0 +1,112 @@
+"""Half an hour of steady, moderate traffic through one fault after another, in any order."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+from ledger.traffic import Size
+from runner import wait_whole
+from scenario import SCENARIOS, Broken, Run, Scenario, scenario
+from stack import Readings
+
+MINUTES = float(os.environ.get("CHATIRE_SOAK_MINUTES") or 30)
+# One order for one number: a run that failed can be repeated.
+SEED = int(os.environ.get("CHATIRE_SOAK_SEED") or time.time())
+# Seconds without a fault between two.
+QUIET = (5.0, 25.0)
+# What ends processes and connections and heals by itself: nothing that would change what is stored.
+FAULTS = (
+    *("ws-kill", "ws-kill-all", "ws-term", "http-worker-kill", "http-worker-term"),
+    *("http-master-kill", "http-term", "nginx-worker-kill", "nginx-reload", "listen-cut"),
+    *("postgres-backend-kill", "listen-backend-kill", "postgres-immediate", "postgres-restart"),
+    *("connections-churn", "layer-locked", "ws-black-hole", "latency", "loss"),
+)
+# A leak grows from the first third to the last; single readings jump about by this.
+GROWTH_FACTOR = 1.25
+GROWTH_SLACK = 32 * 2**20
+# The layer's messages live a minute, and its janitor takes a moment.
+LAYER_ROWS = 20_000
+
+
+@scenario(
+    "soak",
+    f"{MINUTES:g} minutes of faults at random under steady traffic",
+    within=45,
+    seconds=MINUTES * 60 + 60,
+    slow=True,
+    size=Size(rooms=10, clients=200, rate=20.0),
+    restarts={"http", "ws", "nginx", "postgres"},
+    alone=True,
+)
+def soak(run: Run) -> None:
+    """Each fault heals within its own promise, and what the stack holds does not grow."""
+    chance = random.Random(SEED)
+    run.say(f"seed {SEED}")
+    end = time.time() + MINUTES * 60
+    readings: list[Readings] = []
+    count = 0
+    while time.time() < end:
+        # All of them before any comes again.
+        for name in chance.sample(FAULTS, len(FAULTS)):
+            run.pause(min(chance.uniform(*QUIET), max(0.0, end - time.time())))
+            if time.time() >= end:
+                break
+            readings.append(run.stack.readings())
+            count += 1
+            told = injected(run, SCENARIOS[name])
+            left = max(0.0, end - time.time()) / 60
+            run.say(f"{name}: {told}; {run.ledger.line}; {left:.0f} min left")
+    run.fault()
+    run.healed()
+    # One line for all: each fault has its own figures in its own scenario.
+    run.figures.clear()
+    run.figure("faults", count)
+    if len(readings) >= 6:
+        flat(run, readings)
+
+
+def injected(run: Run, each: Scenario) -> str:
+    """Have one fault and wait for its end; says how it went.
+
+    What did not hold is a failure of the run, which goes on.
+    """
+    try:
+        each.function(run)
+    except Broken as broken:
+        run.failures.append(f"{each.name}: {broken}")
+    finally:
+        for undo in reversed(run.undo):
+            undo()
+        run.undo.clear()
+    try:
+        return f"whole after {wait_whole(run.stack, run, each.within) - run.counts:.1f} s"
+    except Broken as broken:
+        run.failures.append(f"{each.name}: {broken}")
+        return f"not whole after {each.within:g} s"
+
+
+def flat(run: Run, readings: list[Readings]) -> None:
+    """Compare the first third with the last: medians, so that one reading decides nothing."""
+    third = len(readings) // 3
+    first, last = readings[:third], readings[-third:]
+    for service in first[0].memory:
+        was, now = (
+            median([each.memory.get(service, 0) for each in part]) for part in (first, last)
+        )
+        run.figure(f"MiB of {service} at first", was / 2**20)
+        run.figure(f"MiB of {service} at last", now / 2**20)
+        run.expect(
+            now <= was * GROWTH_FACTOR + GROWTH_SLACK,
+            f"memory of {service} grew from {was / 2**20:.0f} to {now / 2**20:.0f} MiB",
+        )
+    for table in first[0].rows:
+        most = max(each.rows.get(table, 0) for each in readings)
+        run.figure(f"rows of {table} at most", most)
+        run.expect(most <= LAYER_ROWS, f"{table} held {most} rows")
+
+
+def median(values: list[int]) -> float:
+    """The middle one."""
+    return float(sorted(values)[len(values) // 2])
