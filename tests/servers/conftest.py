@@ -5,11 +5,38 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from lab import REPOSITORY, Lab
 from variants import variant
+
+
+class Figure(Protocol):
+    """Notes how many seconds something took, and how many it is meant to at most."""
+
+    def __call__(self, what: str, seconds: float, goal: float | None = None) -> None: ...
+
+
+FIGURES: list[str] = []
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    # The topology: what stands in brackets, or the module's name.
+    where = getattr(getattr(request.node, "callspec", None), "id", request.module.__name__[5:])
+
+    def note(what: str, seconds: float, goal: float | None = None) -> None:
+        told = f" (at most {goal:g})" if goal is not None else ""
+        FIGURES.append(f"  {where:<10}{what:<28}{seconds:>7.1f} s{told}")
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in ["", "Figures", *FIGURES] if FIGURES else []:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

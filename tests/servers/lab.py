@@ -50,6 +50,8 @@ HOST_OPTIONS = (
 )
 # A host is up in half a second; a loaded machine takes longer.
 UP_SECONDS = 60.0
+# A reader whose process restarts is back within this, at the 95th percentile.
+RECONNECT_SECONDS = 2.0
 # Longer than the slowest playbook on two busy cores.
 PLAYBOOK_SECONDS = 1200
 
@@ -113,6 +115,19 @@ def wait_until(true: Callable[[], object], what: str, within: float) -> None:
         time.sleep(0.2)
 
 
+ANSIBLE = {
+    **os.environ,
+    "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
+    "ANSIBLE_NOCOLOR": "1",
+}
+
+
+def playing(playbook: str, inventory: Path, *options: str, **variables: object) -> list[str]:
+    """The command that runs a playbook."""
+    given = [f"--extra-vars={json.dumps(variables, default=str)}"] if variables else []
+    return ["ansible-playbook", "-i", str(inventory), *options, *given, str(PLAYBOOKS / playbook)]
+
+
 class Host:
     """One server of the lab."""
 
@@ -154,6 +169,25 @@ class Host:
             f"{self.name} is up",
             UP_SECONDS,
         )
+
+    @contextmanager
+    def full(self, path: str) -> Iterator[None]:
+        """For so long the disk of this folder holds next to nothing."""
+        small = f"mkdir -p {path} && mount -t tmpfs -o size=4m tmpfs {path}"
+        assert self.shell(small).status == 0
+        try:
+            yield
+        finally:
+            assert self.shell(f"umount {path}").status == 0
+
+    @contextmanager
+    def without_ssh(self) -> Iterator[Callable[[], object]]:
+        """What is given hangs up every SSH session and lets no new one in, until the end."""
+        cut = "systemctl stop ssh.socket ssh.service; pkill -KILL sshd"
+        try:
+            yield lambda: self.shell(cut)
+        finally:
+            self.shell("systemctl start ssh.service")
 
     def boot_time(self) -> str:
         return must(["docker", "inspect", "--format", "{{.State.StartedAt}}", self.container])
@@ -203,16 +237,44 @@ class Lab:
 
     def play(self, playbook: str, inventory: Path, *options: str, **variables: object) -> Ran:
         """Run a playbook to its end."""
-        given = [f"--extra-vars={json.dumps(variables, default=str)}"] if variables else []
         return run(
-            ["ansible-playbook", "-i", str(inventory), *options, *given, str(PLAYBOOKS / playbook)],
+            playing(playbook, inventory, *options, **variables),
             seconds=PLAYBOOK_SECONDS,
-            environment={
-                **os.environ,
-                "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
-                "ANSIBLE_NOCOLOR": "1",
-            },
+            environment=ANSIBLE,
         )
+
+    def interrupted(
+        self,
+        playbook: str,
+        inventory: Path,
+        at: str,
+        accident: Callable[[], object],
+        **variables: object,
+    ) -> Ran:
+        """The same, with an accident as soon as `at` has been printed."""
+        log = self.folder / "interrupted.log"
+        began = time.monotonic()
+        with (
+            log.open("w") as written,
+            subprocess.Popen(
+                playing(playbook, inventory, **variables),
+                stdout=written,
+                stderr=subprocess.STDOUT,
+                env=ANSIBLE,
+            ) as process,
+        ):
+            try:
+                wait_until(
+                    lambda: at in log.read_text() or process.poll() is not None,
+                    at,
+                    PLAYBOOK_SECONDS,
+                )
+                assert process.poll() is None, log.read_text()
+                accident()
+                process.wait(PLAYBOOK_SECONDS)
+            finally:
+                process.kill()
+        return Ran(process.returncode, log.read_text(), time.monotonic() - began)
 
     def trust(self, host: Host) -> dict[str, str]:
         """The environment of a client that trusts the host's own certificate."""
@@ -267,3 +329,11 @@ class Traffic:
         assert last.startswith("{"), text
         told: dict[str, Any] = json.loads(last)
         return told
+
+
+def expect_clean(ledger: dict[str, object]) -> None:
+    """No failed post, nothing lost, doubled or out of order, and readers soon back."""
+    assert ledger["posted"]
+    for name in ("failed_posts", "lost", "doubled", "disorder"):
+        assert ledger[name] == 0, ledger
+    assert float(str(ledger["away_p95"])) <= RECONNECT_SECONDS, ledger

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import Host, Lab
+from conftest import Figure
+from lab import RECONNECT_SECONDS, Host, Lab, expect_clean
 
-# The goals that issue 4 sets; a loaded machine is allowed more, the figures are printed.
-RECONNECT_SECONDS = 2.0
+# On a quiet machine; told at the end of a run, and not held to in a test: this one may be busy.
+BARE_SECONDS, AGAIN_SECONDS = 240, 60
 EXPOSURE_AT_MOST = 2.5
 UNITS = ("chatire-http@1", "chatire-ws@1", "nginx", "postgresql@*-main")
 
@@ -65,18 +66,18 @@ def test_a_check_of_a_bare_host_changes_nothing(single: Single) -> None:
     assert single.host.shell("test -e /etc/chatire || test -e /opt/chatire").status != 0
 
 
-def test_a_bare_host_becomes_a_chat(single: Single) -> None:
+def test_a_bare_host_becomes_a_chat(single: Single, figure: Figure) -> None:
     ran = single.lab.play("site.yml", single.inventory, chatire_bundle=single.bundle)
     assert ran.status == 0, ran.output
     assert f"address: {single.url}/" in ran.output
-    print(f"bare to running: {ran.seconds:.0f} s")
+    figure("bare host to running", ran.seconds, BARE_SECONDS)
 
 
-def test_the_second_run_changes_nothing(single: Single) -> None:
+def test_the_second_run_changes_nothing(single: Single, figure: Figure) -> None:
     ran = single.lab.play("site.yml", single.inventory, chatire_bundle=single.bundle)
     assert ran.status == 0, ran.output
     assert ran.changed == 0, ran.output
-    print(f"second run: {ran.seconds:.0f} s")
+    figure("second run", ran.seconds, AGAIN_SECONDS)
 
 
 def test_a_check_of_a_running_host_finds_nothing_to_do(single: Single) -> None:
@@ -131,14 +132,17 @@ def test_a_broken_release_stops_and_nobody_notices(
     expect_clean(traffic.ledger)
 
 
-def test_a_new_release_comes_under_traffic(single: Single, releases: dict[str, Path]) -> None:
+def test_a_new_release_comes_under_traffic(
+    single: Single, releases: dict[str, Path], figure: Figure
+) -> None:
     with single.lab.traffic(single.url, single.host) as traffic:
         ran = single.lab.play("deploy.yml", single.inventory, chatire_bundle=releases["good"])
     assert ran.status == 0, ran.output
     assert single.current() == "9.1"
     assert traffic.ledger["reconnects"], "the ws tier was not restarted at all"
     expect_clean(traffic.ledger)
-    print(traffic.ledger)
+    figure("deploy", ran.seconds)
+    figure("deploy: readers away, p95", traffic.ledger["away_p95"], RECONNECT_SECONDS)
 
 
 def test_the_bundle_of_another_release_is_not_provisioned(single: Single) -> None:
@@ -168,11 +172,3 @@ def test_a_release_that_takes_away_is_not_rolled_back(
     assert "the migration chat.9999_takes_away stands between them" in ran.output
     assert ran.changed == 0
     assert single.current() == "9.3"
-
-
-def expect_clean(ledger: dict[str, object]) -> None:
-    """No failed post, nothing lost, doubled or out of order, and readers soon back."""
-    assert ledger["posted"]
-    for name in ("failed_posts", "lost", "doubled", "disorder"):
-        assert ledger[name] == 0, ledger
-    assert float(str(ledger["away_p95"])) <= RECONNECT_SECONDS, ledger

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import Host, Lab, must
+from conftest import Figure
+from lab import RECONNECT_SECONDS, Host, Lab, expect_clean, must
 
 GROUPS = {
     "postgresql": ["db1.test"],
@@ -64,15 +65,41 @@ def test_an_unreachable_host_is_named_before_anything_is_changed(split: Split) -
     assert ran.changed == 0, ran.output
 
 
-def test_bare_hosts_become_a_chat(split: Split) -> None:
+def test_a_full_disk_is_told_and_stops_everybody(split: Split) -> None:
+    with split.hosts["ws2.test"].full("/opt/chatire/releases"):
+        ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
+    assert ran.status != 0
+    assert "No space left on device" in ran.output, ran.output
+    assert ran.recap["ws2.test"]["failed"] == 1, ran.output
+    assert "TASK [ws : " not in ran.output, "the tiers were begun without their release"
+
+
+def test_an_ssh_connection_lost_half_way_is_told(split: Split) -> None:
+    with split.hosts["ws1.test"].without_ssh() as hang_up:
+        ran = split.lab.interrupted(
+            "site.yml", split.inventory, "TASK [http : ", hang_up, chatire_bundle=split.bundle
+        )
+    assert ran.status != 0
+    assert ran.recap["ws1.test"]["unreachable"] == 1, ran.output
+
+
+# What the accidents above left half done is finished here.
+def test_bare_hosts_become_a_chat(split: Split, figure: Figure) -> None:
     ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
     assert ran.status == 0, ran.output
+    figure("the rest of a first run", ran.seconds)
 
 
-def test_the_second_run_changes_nothing(split: Split) -> None:
+def test_the_second_run_changes_nothing(split: Split, figure: Figure) -> None:
     ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
     assert ran.status == 0, ran.output
     assert ran.changed == 0, ran.output
+    figure("second run", ran.seconds)
+
+
+def test_the_suite_finds_nothing_wrong(split: Split) -> None:
+    ran = split.lab.smoke(split.inventory, split.hosts["nginx1.test"])
+    assert ran.status == 0, ran.output
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -99,3 +126,32 @@ def test_the_tiers_speak_to_postgresql_over_tls(split: Split) -> None:
         " JOIN pg_stat_activity a USING (pid) WHERE a.client_addr IS NOT NULL'\""
     )
     assert asked.output.split() == ["t"], asked.output
+
+
+def test_a_new_release_comes_under_traffic(
+    split: Split, releases: dict[str, Path], figure: Figure
+) -> None:
+    with split.lab.traffic("https://nginx1.test", split.hosts["nginx1.test"]) as traffic:
+        ran = split.lab.play("deploy.yml", split.inventory, chatire_bundle=releases["good"])
+    assert ran.status == 0, ran.output
+    assert traffic.ledger["reconnects"], "the ws tier was not restarted at all"
+    expect_clean(traffic.ledger)
+    figure("deploy", ran.seconds)
+    figure("deploy: readers away, p95", traffic.ledger["away_p95"], RECONNECT_SECONDS)
+
+
+def test_every_host_comes_back_from_a_reboot(split: Split) -> None:
+    # The database first, under the others' feet, and then everybody.
+    split.hosts["db1.test"].reboot()
+    for name, host in split.hosts.items():
+        if name != "db1.test":
+            host.reboot()
+    with split.lab.traffic("https://nginx2.test", split.hosts["nginx2.test"]) as traffic:
+        pass
+    assert not traffic.ledger["failed_posts"], traffic.ledger
+    failed = {
+        name: units
+        for name, host in split.hosts.items()
+        if (units := host.shell("systemctl --failed --no-legend").output.strip())
+    }
+    assert not failed
