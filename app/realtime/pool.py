@@ -129,7 +129,11 @@ async def execute(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -
 
 
 async def close_pool() -> None:
-    """Close the running loop's pool, if it has one."""
-    pool = _pools.pop(asyncio.get_running_loop(), None)
+    """Close the running loop's pool, if it has one, for good: who asks later is refused.
+
+    A socket's last words may come after this. A pool made for them would have nobody to close it,
+    and its tasks swallow a cancellation while they connect: the loop would never end.
+    """
+    pool = _pools.get(asyncio.get_running_loop())
     if pool is not None and not pool.closed:
         await pool.close(timeout=1.0)

@@ -62,6 +62,8 @@ class Server(uvicorn.Server):
 
         logger.info("stopping: closing %d connections", len(self.server_state.connections))
         seconds = max(1.0, self._drain_seconds)
+        # Never cancelled: after this uvicorn's loop waits for every task that is left, and one that
+        # takes no cancellation would keep the process, which serves nobody any more, for ever.
         deadline = threading.Timer(seconds - RESERVE_SECONDS / 2, _exit_now, [self.exit_code])
         deadline.daemon = True
         deadline.start()
@@ -84,7 +86,6 @@ class Server(uvicorn.Server):
             self._guard.close()
         # uvicorn would raise the signal again, and the exit status would be that of a kill.
         self._captured_signals.clear()
-        deadline.cancel()
         logger.info("stopped")
 
     async def _all_gone(self) -> None:

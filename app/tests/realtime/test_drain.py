@@ -97,6 +97,19 @@ def test_a_worker_whose_goodbye_hangs_is_gone_before_its_deadline(
             assert time.monotonic() - began < 3.5
 
 
+def test_a_worker_with_a_task_that_does_not_end_is_gone_before_its_deadline(
+    new_worker: Start,
+) -> None:
+    worker = new_worker(module="tests.realtime.stubborn", CHATIRE_DRAIN_SECONDS="3")
+    began = time.monotonic()
+    worker.terminate()
+    assert worker.process.wait(5) == 0
+    assert time.monotonic() - began < 3.5
+    # It had come to its end, and would have stayed there.
+    assert "stopped" in worker.log_text()
+    assert "stopping took too long" in worker.log_text()
+
+
 @pytest.mark.slow
 def test_a_worker_whose_listener_was_stopped_and_continued_heals(
     new_worker: Start, alice: Person

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime import bucket, flusher, hints
+from realtime import bucket, flusher, hints, pool
 from realtime.backoff import LONGEST_SECONDS, backoff
 from realtime.closing import Close
 from realtime.flusher import AsyncFlusher, HintThread
@@ -135,6 +135,15 @@ def test_the_address_to_bind(bind: str, arguments: dict[str, object]) -> None:
 def test_an_address_that_cannot_be_bound_is_refused(bind: str) -> None:
     with pytest.raises(ValueError, match="neither unix:/path nor host:port"):
         bind_arguments(bind)
+
+
+async def test_a_pool_that_was_closed_is_not_opened_anew_for_last_words(committed: None) -> None:
+    assert await pool.fetch("SELECT 1") == [(1,)]
+    await pool.close_pool()
+    with pytest.raises(psycopg.OperationalError):
+        await pool.execute("SELECT 1")
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not [task for task in tasks if "realtime" in task.get_name()]
 
 
 async def test_what_waits_goes_out_together_as_soon_as_the_last_send_returned() -> None:

@@ -30,15 +30,15 @@ def free_port() -> int:
 
 
 class Worker:
-    """One `python -m realtime.server` on the test database."""
+    """One `python -m realtime.server` (or another `module`) on the test database."""
 
-    def __init__(self, log: Path, **environ: str) -> None:
+    def __init__(self, log: Path, module: str = "realtime.server", **environ: str) -> None:
         self.log = log
         self.port = free_port()
         database = connection.settings_dict
         self._output = log.open("w")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "realtime.server", "--bind", f"127.0.0.1:{self.port}"],
+            [sys.executable, "-m", module, "--bind", f"127.0.0.1:{self.port}"],
             cwd=APP,
             stdout=self._output,
             stderr=subprocess.STDOUT,

@@ -9,6 +9,9 @@ from ledger.traffic import Size
 from scenario import Run, scenario
 from scenarios.processes import retries
 
+# Of a deploy's sockets, so many come back within the same second at most.
+SPREAD = 0.25
+
 
 @scenario(
     "scale",
@@ -62,6 +65,25 @@ def deploy(run: Run) -> None:
     run.stack.make("rollback", within=400)
     run.healed()
     posts_went_through(run)
+    # Each socket twice: by the deploy and by the rollback.
+    run.figure("sockets back in one second at most", busiest(run), SPREAD * run.ledger.size.clients)
+
+
+def busiest(run: Run) -> int:
+    """How many members' sockets came back in the second in which most did."""
+    came = sorted(
+        cut.back
+        for reader in run.ledger.traffic.books.readers
+        if reader.kind == "member"
+        for cut in reader.cuts
+        if cut.back is not None and cut.at >= run.began
+    )
+    most = first = 0
+    for place, at in enumerate(came):
+        while came[first] < at - 1.0:
+            first += 1
+        most = max(most, place - first + 1)
+    return most
 
 
 def posts_went_through(run: Run) -> None:

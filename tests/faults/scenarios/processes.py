@@ -144,6 +144,12 @@ def nginx_worker_kill(run: Run) -> None:
     run.fault(run.stack.signal(run.stack.nginx_workers()[0], KILL))
 
 
+@scenario("nginx-worker-term", "SIGTERM of an nginx worker", within=15, slow=True, harmless=True)
+def nginx_worker_term(run: Run) -> None:
+    """It hangs up on everybody at once; the master starts another."""
+    run.fault(run.stack.signal(run.stack.nginx_workers()[0], TERM))
+
+
 @scenario(
     "nginx-kill",
     "kill -9 of nginx's master and workers",
@@ -241,6 +247,36 @@ def postgres_immediate(run: Run) -> None:
     """Nothing that was acknowledged is lost, and the tiers are not restarted for it."""
     run.fault(run.stack.signal(run.stack.postmaster(), QUIT))
     database_back(run)
+
+
+@scenario(
+    "postgres-kill",
+    "kill -9 of PostgreSQL's first process",
+    within=30,
+    restarts={"postgres"},
+    goals={"fault_sight.p95": 3.0},
+    slow=True,
+)
+def postgres_kill(run: Run) -> None:
+    """The engine starts its container anew, and it recovers from its log."""
+    run.fault(run.stack.signal(run.stack.postmaster(), KILL))
+    database_back(run)
+
+
+@scenario(
+    "postgres-backend-term",
+    "SIGTERM of every PostgreSQL backend of both tiers",
+    within=15,
+    goals={"fault_sight.p95": 3.0},
+    slow=True,
+)
+def postgres_backend_term(run: Run) -> None:
+    """As when a server is told to let go: each connection ends with a word, the server stays."""
+    backends = run.stack.backends("application_name LIKE 'chatire-%'")
+    run.expect(backends, "the tiers have no connection")
+    run.fault(run.stack.signal(backends, TERM))
+    run.pause(3)
+    run.expect(not cuts(run), "sockets were cut")
 
 
 @scenario(
