@@ -211,7 +211,9 @@ def test_somebody_can_be_added_by_name_and_removed_by_the_owner(
     heading = cat.page.get_by_role("heading", name="You are not a member of this chat")
     expect(heading).to_be_visible()
     cat.page.get_by_role("button", name="Join again").click()
-    expect(heading).to_be_visible()
+    refused = cat.page.get_by_role("heading", name="You were removed from this chat")
+    expect(refused).to_be_visible()
+    expect(cat.page.get_by_role("button", name="Join again")).to_be_hidden()
     cat.page.get_by_role("link", name="Go to your chats").click()
     expect(cat.page.get_by_role("button", name="Start Chatting")).to_be_visible()
 
