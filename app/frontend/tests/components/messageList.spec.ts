@@ -145,6 +145,13 @@ describe('the list of messages', () => {
     expect(mounted.all('.day')).toHaveLength(2)
   })
 
+  test('says Yesterday above a talk that stays open over night', async () => {
+    const mounted = await list(1)
+    expect(mounted.find('.day').textContent).toBe('Today')
+    await pass(24 * 3600 * 1000)
+    expect(mounted.find('.day').textContent).toBe('Yesterday')
+  })
+
   test('stays at the end when words grow there, until the reader scrolls up', async () => {
     const mounted = await list(3)
     lay(mounted, { scrollHeight: 1000, scrollTop: 600 })
