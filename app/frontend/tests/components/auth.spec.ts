@@ -90,11 +90,14 @@ describe('the page to sign up and in', () => {
     expect(texts.join('')).toContain('Taken.')
     expect(mounted.root.textContent).toContain('Too short.')
     expect(mounted.root.textContent).toContain('Too common.')
+    expect(document.activeElement).toBe(field)
   })
 
   test('says in a sentence what else went wrong', async () => {
     const mounted = await page()
+    mounted.find('[type=submit]').focus()
     await submit(mounted)
+    expect(document.activeElement).toBe(mounted.find('[type=submit]'))
     expect(mounted.find('[role=alert]').textContent).toContain('The server is away')
   })
 

@@ -57,6 +57,7 @@ describe('the people beside a chat', () => {
     expect(rooms.server.asked).toContain('join cat')
     expect(find('.people-said').textContent).toBe('cat joined the chat')
     expect(field.value).toBe('')
+    expect(document.activeElement).toBe(field)
   })
 
   test('stay, with the name as it was typed, when the server refuses', async () => {
