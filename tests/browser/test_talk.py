@@ -42,6 +42,22 @@ def test_ones_own_messages_are_right_on_blue_and_others_left_with_a_letter(talk:
     expect(ann.message("theirs").locator(".avatar")).to_have_text("B")
 
 
+def test_the_time_stands_beside_a_short_text_and_below_a_long_one(talk: Talk) -> None:
+    ann, bob = talk
+    long = "far too long for one line, " * 20
+    for text in ("short", "\u05e9\u05dc\u05d5\u05dd", long.strip()):
+        ann.say(text)
+        for person in (ann, bob):
+            message = person.message(text)
+            words = message.locator(".message-text").bounding_box()
+            time = message.get_by_role("time").bounding_box()
+            assert words
+            assert time
+            below = time["y"] >= words["y"] + words["height"]
+            assert below == (text not in {"short", "\u05e9\u05dc\u05d5\u05dd"})
+            assert below or time["x"] >= words["x"] + words["width"]
+
+
 def _rgb(colour: str) -> tuple[int, int, int]:
     red, green, blue = re.findall(r"\d+", colour)[:3]
     return int(red), int(green), int(blue)
