@@ -67,3 +67,15 @@ def test_too_fast(newcomer: Newcomer) -> None:
     alert = ann.page.get_by_role("alert").filter(has_text="try again in 7 seconds")
     expect(alert).to_be_visible()
     expect(ann.page.get_by_role("button", name="Start Chatting")).to_be_enabled()
+    expect(ann.page.get_by_role("button", name="Start Chatting")).to_be_focused()
+
+
+def test_an_address_outside_the_page_is_readable_on_a_phone(newcomer: Newcomer) -> None:
+    phone = {"width": 360, "height": 740}
+    ann = newcomer("ann", viewport=phone, is_mobile=True, has_touch=True)
+    ann.troubled()
+    ann.open("/nowhere")
+    expect(ann.page.get_by_role("heading", name="Not found.")).to_be_visible()
+    assert ann.page.evaluate("innerWidth") == phone["width"]
+    ann.page.get_by_role("link", name="Start page").click()
+    expect(ann.page.get_by_role("button", name="Start Chatting")).to_be_visible()

@@ -41,6 +41,7 @@ def test_the_servers_errors_stand_beside_their_fields(
     username = ann.page.get_by_label("Username")
     expect(username).to_have_attribute("aria-invalid", "true")
     expect(username).to_have_accessible_description(re.compile("already exists"))
+    expect(username).to_be_focused()
 
 
 def test_a_wrong_password_is_refused_with_a_sentence(newcomer: Newcomer) -> None:
@@ -50,6 +51,7 @@ def test_a_wrong_password_is_refused_with_a_sentence(newcomer: Newcomer) -> None
     ann.password += "x"
     ann.sign_in_by_page()
     expect(ann.page.get_by_role("alert").filter(has_text="No active account")).to_be_visible()
+    expect(ann.page.get_by_role("button", name="Sign in")).to_be_focused()
 
 
 def test_a_reload_stays_signed_in(newcomer: Newcomer) -> None:

@@ -42,6 +42,22 @@ def test_ones_own_messages_are_right_on_blue_and_others_left_with_a_letter(talk:
     expect(ann.message("theirs").locator(".avatar")).to_have_text("B")
 
 
+def test_the_time_stands_beside_a_short_text_and_below_a_long_one(talk: Talk) -> None:
+    ann, bob = talk
+    long = "far too long for one line, " * 20
+    for text in ("short", "\u05e9\u05dc\u05d5\u05dd", long.strip()):
+        ann.say(text)
+        for person in (ann, bob):
+            message = person.message(text)
+            words = message.locator(".message-text").bounding_box()
+            time = message.get_by_role("time").bounding_box()
+            assert words
+            assert time
+            below = time["y"] >= words["y"] + words["height"]
+            assert below == (text not in {"short", "\u05e9\u05dc\u05d5\u05dd"})
+            assert below or time["x"] >= words["x"] + words["width"]
+
+
 def _rgb(colour: str) -> tuple[int, int, int]:
     red, green, blue = re.findall(r"\d+", colour)[:3]
     return int(red), int(green), int(blue)
@@ -211,7 +227,9 @@ def test_somebody_can_be_added_by_name_and_removed_by_the_owner(
     heading = cat.page.get_by_role("heading", name="You are not a member of this chat")
     expect(heading).to_be_visible()
     cat.page.get_by_role("button", name="Join again").click()
-    expect(heading).to_be_visible()
+    refused = cat.page.get_by_role("heading", name="You were removed from this chat")
+    expect(refused).to_be_visible()
+    expect(cat.page.get_by_role("button", name="Join again")).to_be_hidden()
     cat.page.get_by_role("link", name="Go to your chats").click()
     expect(cat.page.get_by_role("button", name="Start Chatting")).to_be_visible()
 

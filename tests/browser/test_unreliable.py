@@ -55,6 +55,21 @@ def test_offline_and_back_with_messages_of_both_sides_meanwhile(talk: Talk) -> N
         person.sees_exactly(whole)
 
 
+def test_why_a_message_was_not_sent_is_seen_without_scrolling(newcomer: Newcomer) -> None:
+    phone = {"width": 360, "height": 640}
+    ann = newcomer("ann", viewport=phone, is_mobile=True, has_touch=True)
+    ann.open().start_chat()
+    for number in range(12):
+        ann.say(f"line {number}")
+    ann.sees("line 11")
+    ann.troubled()
+    ann.context.set_offline(True)
+    ann.say("written offline")
+    retry = ann.message("written offline").get_by_role("button", name="Retry")
+    expect(retry).to_be_in_viewport(ratio=1)
+    expect(ann.page.get_by_role("button", name="Jump to newest")).to_be_hidden()
+
+
 def test_a_message_written_offline_survives_a_reload_and_is_sent_once(talk: Talk) -> None:
     ann, bob = talk
     ann.troubled()

@@ -45,6 +45,10 @@ class Failure:
         """What a person reads."""
         return (
             '<!doctype html><html lang="en"><meta charset="utf-8">'
+            # No style sheet: the policy of what is no page allows none. Readable on a phone, and at
+            # night, all the same.
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            '<meta name="color-scheme" content="light dark">'
             f"<title>{self.status}</title><h1>{self.detail}</h1>"
             '<p><a href="/">Start page</a></p></html>'
         )

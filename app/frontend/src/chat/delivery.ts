@@ -138,8 +138,8 @@ export class Delivery {
     } finally {
       this.posting = null
     }
-    // The socket came back while a post was under way.
-    if (this.live) this.pump()
+    // The socket came back while a post was under way, and may be gone again by now.
+    if (posting.signal.aborted) this.pump()
   }
 
   /** Posts one; false when there is no use in going on now. */

@@ -20,7 +20,7 @@ import { Reading } from './reading'
 import { Typing } from './typing'
 
 /** Why the chat cannot be shown (any more). */
-export type Obstacle = 'no-such-chat' | 'not-a-member' | 'away'
+export type Obstacle = 'no-such-chat' | 'not-a-member' | 'removed' | 'away'
 
 export interface RoomOptions {
   uri: string
@@ -132,7 +132,7 @@ export class Room {
     clearTimeout(this.openTimer)
     this.obstacle.value = null
     try {
-      if (!this.knownMember) await this.calls.join(this.uri, this.me.username)
+      if (!this.knownMember && !(await this.join())) return
       const [detail, page] = await Promise.all([
         this.calls.detail(this.uri),
         this.calls.messages(this.uri),
@@ -211,10 +211,8 @@ export class Room {
     }
   }
 
-  async add(username: string): Promise<string> {
-    const joined = await this.calls.join(this.uri, username)
-    this.members.value = joined.members
-    return joined.message
+  async add(username: string): Promise<void> {
+    this.members.value = (await this.calls.join(this.uri, username)).members
   }
 
   async remove(username: string): Promise<void> {
@@ -320,6 +318,18 @@ export class Room {
       this.listenForSilence()
       if (document.visibilityState === 'visible') void this.catchUp()
     }, SILENCE_MS)
+  }
+
+  /** Joins by the link, which whom the owner has removed may not: then false. */
+  private async join(): Promise<boolean> {
+    try {
+      await this.calls.join(this.uri, this.me.username)
+      return true
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 403) throw error
+      this.stopAt('removed')
+      return false
+    }
   }
 
   private openFailed(error: unknown): void {

@@ -29,6 +29,8 @@ export type Row =
 const TOGETHER_MS = 5 * 60_000
 
 export interface RowSource {
+  /** Some moment of the reader's day. */
+  today: Date
   messages: readonly Message[]
   /** Own messages that the history does not hold yet; empty while the newest are not shown. */
   unsent: readonly Entry[]
@@ -39,23 +41,24 @@ export interface RowSource {
   readUpTo: number
 }
 
-export function buildRows({ messages, unsent, me, newFrom, readUpTo }: RowSource): Row[] {
+export function buildRows({ today, messages, unsent, me, newFrom, readUpTo }: RowSource): Row[] {
   const rows: Row[] = []
   let day = ''
   let previous: { author: string; time: number } | null = null
 
   function add(row: Omit<MessageRow, 'kind' | 'leads'>): void {
-    const itsDay = dayKey(row.time)
+    const date = new Date(row.time)
+    const itsDay = dayKey(date)
     if (itsDay !== day) {
       day = itsDay
       previous = null
-      rows.push({ kind: 'day', key: `day-${itsDay}-${row.key}`, name: dayName(row.time) })
+      rows.push({ kind: 'day', key: `day-${itsDay}-${row.key}`, name: dayName(row.time, today) })
     }
     if (row.seq !== null && row.seq === newFrom) {
       previous = null
       rows.push({ kind: 'new', key: 'new' })
     }
-    const time = new Date(row.time).getTime()
+    const time = date.getTime()
     const leads = previous?.author !== row.author || time - previous.time > TOGETHER_MS
     previous = { author: row.author, time }
     rows.push({ kind: 'message', leads, ...row })

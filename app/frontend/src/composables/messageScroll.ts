@@ -40,9 +40,15 @@ export function useMessageScroll(options: MessageScrollOptions): MessageScroll {
   const atBottom = ref(true)
   const quiet = ref(true)
 
+  /** Where the box stood when it was last looked at. */
+  let stood = 0
+
   function toBottom(): void {
     const box = scroller.value
-    if (box) box.scrollTop = box.scrollHeight
+    if (box) {
+      box.scrollTop = box.scrollHeight
+      stood = box.scrollTop
+    }
     atBottom.value = true
   }
 
@@ -63,6 +69,7 @@ export function useMessageScroll(options: MessageScrollOptions): MessageScroll {
     change()
     await nextTick()
     if (anchor?.isConnected) box.scrollTop += anchor.getBoundingClientRect().top - before
+    stood = box.scrollTop
     quiet.value = false
   }
 
@@ -72,7 +79,12 @@ export function useMessageScroll(options: MessageScrollOptions): MessageScroll {
     if (!box || adjusting) return
     adjusting = true
     const left = box.scrollHeight - box.scrollTop - box.clientHeight
-    atBottom.value = left < AT_BOTTOM_PX
+    const movedUp = box.scrollTop < stood
+    stood = box.scrollTop
+    // Only the reader leaves the end. What has just grown below them, such as the words under a
+    // message that could not be sent, is scrolled to once it is laid out.
+    const stays = atBottom.value && shown.following.value && !movedUp
+    atBottom.value = left < AT_BOTTOM_PX || stays
     // One step at a time, so that no frame has much to do: it moves the box, which comes back here
     // for the next one.
     if (box.scrollTop < NEAR_PX && shown.olderHeld.value) {

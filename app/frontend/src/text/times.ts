@@ -28,8 +28,9 @@ export function timesIn(locale?: string): Times {
   return {
     dayName(iso, now = new Date()) {
       const date = new Date(iso)
-      const ago = daysAgo(date, now)
-      if (ago === 0 || ago === 1) return capital(relative.format(-ago, 'day'), locale)
+      // What seems to be of tomorrow was written a moment ago, by another clock.
+      const ago = Math.max(0, daysAgo(date, now))
+      if (ago <= 1) return capital(relative.format(-ago, 'day'), locale)
       return sameYear(date, now) ? day.format(date) : dayOfYear.format(date)
     },
     clock(iso) {
@@ -50,9 +51,8 @@ export function timesIn(locale?: string): Times {
 
 export const { dayName, clock, fullTime, shortTime } = timesIn()
 
-/** A key that two messages of the same day share. */
-export function dayKey(iso: string): string {
-  const date = new Date(iso)
+/** A key that two moments of the same day share. */
+export function dayKey(date: Date): string {
   return `${String(date.getFullYear())}-${String(date.getMonth())}-${String(date.getDate())}`
 }
 

@@ -69,6 +69,33 @@ describe('an own message', () => {
     expect(hanging).toHaveBeenCalledTimes(2)
   })
 
+  test('goes over HTTP again when the socket came back and was gone before that was given up', async () => {
+    rooms.server.socketsUp = false
+    const { post } = rooms.server.calls
+    rooms.server.calls.post = (_uri, _text, _id, signal) =>
+      new Promise<Message>((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          setTimeout(() => {
+            reject(new ApiError(0, 'aborted'))
+          }, 5)
+        })
+      })
+    const room = await rooms.open()
+    room.say('one')
+    rooms.server.silent = true
+    rooms.server.socketsUp = true
+    rooms.server.calls.post = post
+    rooms.wakeups.wake()
+    await pass(2)
+    expect(room.live.value).toBe(true)
+    rooms.server.socketsUp = false
+    rooms.server.socket.end(1006)
+    expect(texts(room)).toEqual([])
+    await pass(20)
+    expect(texts(room)).toEqual(['one'])
+    expect(room.outbox.entries).toHaveLength(0)
+  })
+
   test('that nothing answers is sent again over a new connection, and stored once', async () => {
     const room = await rooms.open()
     rooms.server.silent = true

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
+import { ApiError } from '@/api/errors'
+
 import { pass, useRooms } from '../fakes/room'
 import { ANN, BOB, ME, user } from '../fakes/server'
 
@@ -29,7 +31,7 @@ describe('the people of a chat', () => {
     expect(rooms.server.socket.sent.filter(({ type }) => type === 'typing')).toHaveLength(2)
   })
 
-  test('are told that one types on after a message, no sooner than the rooms.server takes it', async () => {
+  test('are told that one types on after a message, no sooner than the server takes it', async () => {
     const room = await rooms.open()
     const told = () => rooms.server.socket.sent.filter(({ type }) => type === 'typing').length
     room.pressedKey()
@@ -98,6 +100,14 @@ describe('the people of a chat', () => {
     await pass(20)
     await left
     expect(room.obstacle.value).toBeNull()
+  })
+
+  test('are told that they were removed, and not asked to join again in vain', async () => {
+    rooms.server.refuseNext = new ApiError(403, 'Only a member may add you again.')
+    const room = await rooms.open(false)
+    expect(room.obstacle.value).toBe('removed')
+    await pass(60_000)
+    expect(rooms.server.asked).toEqual(['join ann'])
   })
 
   test('lose the chat when they are removed while it is open', async () => {

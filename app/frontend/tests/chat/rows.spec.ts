@@ -6,7 +6,8 @@ import type { MessageRow, RowSource } from '@/chat/rows'
 import { ANN, BOB, ME, message } from '../fakes/server'
 
 function rows(changes: Partial<RowSource>): ReturnType<typeof buildRows> {
-  return buildRows({ messages: [], unsent: [], me: ME, newFrom: 0, readUpTo: 0, ...changes })
+  const nothing = { messages: [], unsent: [], me: ME, newFrom: 0, readUpTo: 0 }
+  return buildRows({ today: new Date(Date.UTC(2026, 0, 5, 13)), ...nothing, ...changes })
 }
 
 function messageRows(changes: Partial<RowSource>): MessageRow[] {

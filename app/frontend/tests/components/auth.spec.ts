@@ -26,8 +26,9 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-function page(): Promise<Mounted> {
+function page(notice = ''): Promise<Mounted> {
   const session = new Session(new FakeBrowser().tab())
+  session.notice.value = notice
   return mount(AuthView, {}, (app) => app.provide(SESSION, session))
 }
 
@@ -45,6 +46,11 @@ async function submit(mounted: Mounted): Promise<void> {
 }
 
 describe('the page to sign up and in', () => {
+  test('asks whoever was signed out to sign in, not to sign up', async () => {
+    const { find } = await page('Your session is over.')
+    expect(find('[aria-selected=true]').textContent.trim()).toBe('Sign In')
+  })
+
   test('has two tabs, each with its own fields and button', async () => {
     const mounted = await page()
     expect(mounted.all('[role=tab]').map((tab) => tab.textContent.trim())).toEqual([
@@ -84,11 +90,14 @@ describe('the page to sign up and in', () => {
     expect(texts.join('')).toContain('Taken.')
     expect(mounted.root.textContent).toContain('Too short.')
     expect(mounted.root.textContent).toContain('Too common.')
+    expect(document.activeElement).toBe(field)
   })
 
   test('says in a sentence what else went wrong', async () => {
     const mounted = await page()
+    mounted.find('[type=submit]').focus()
     await submit(mounted)
+    expect(document.activeElement).toBe(mounted.find('[type=submit]'))
     expect(mounted.find('[role=alert]').textContent).toContain('The server is away')
   })
 

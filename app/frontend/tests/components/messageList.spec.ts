@@ -65,6 +65,15 @@ async function scroll(mounted: Mounted): Promise<void> {
   await pass(100)
 }
 
+/** Gives the box of messages sizes, as a browser's layout would. */
+function lay(mounted: Mounted, sizes: { scrollHeight?: number; scrollTop?: number }): void {
+  const box = mounted.find('[role=log]')
+  const values = { clientHeight: 400, ...sizes }
+  for (const [name, value] of Object.entries(values)) {
+    Object.defineProperty(box, name, { value, writable: true, configurable: true })
+  }
+}
+
 describe('the list of messages', () => {
   test('is a log with one article a message', async () => {
     const mounted = await list(3)
@@ -134,6 +143,26 @@ describe('the list of messages', () => {
     server.commit(BOB, 'message 3')
     await pass(10)
     expect(mounted.all('.day')).toHaveLength(2)
+  })
+
+  test('says Yesterday above a talk that stays open over night', async () => {
+    const mounted = await list(1)
+    expect(mounted.find('.day').textContent).toBe('Today')
+    await pass(24 * 3600 * 1000)
+    expect(mounted.find('.day').textContent).toBe('Yesterday')
+  })
+
+  test('stays at the end when words grow there, until the reader scrolls up', async () => {
+    const mounted = await list(3)
+    lay(mounted, { scrollHeight: 1000, scrollTop: 600 })
+    await scroll(mounted)
+    // "Not delivered" and its buttons, laid out before anything has scrolled to them.
+    lay(mounted, { scrollHeight: 1100 })
+    await scroll(mounted)
+    expect(mounted.all('.jump')).toHaveLength(0)
+    lay(mounted, { scrollTop: 500 })
+    await scroll(mounted)
+    expect(mounted.find('.jump').textContent).toContain('Jump to newest')
   })
 
   test('keeps the element of an own message from sending to sent', async () => {

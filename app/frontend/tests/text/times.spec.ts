@@ -22,8 +22,8 @@ test('an earlier day has its name and date, one of another year the year as well
 })
 
 test('two times of one day share its key', () => {
-  expect(dayKey(at(2026, 5, 16, 0))).toBe(dayKey(at(2026, 5, 16, 23)))
-  expect(dayKey(at(2026, 5, 16, 23))).not.toBe(dayKey(at(2026, 5, 17, 0)))
+  expect(dayKey(new Date(2026, 5, 16, 0))).toBe(dayKey(new Date(2026, 5, 16, 23)))
+  expect(dayKey(new Date(2026, 5, 16, 23))).not.toBe(dayKey(new Date(2026, 5, 17, 0)))
 })
 
 test('the time of last activity gets shorter and coarser with age', () => {
