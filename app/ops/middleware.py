@@ -68,7 +68,7 @@ class DatabaseAway:
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether coming back later can help: no connection, no pool slot, a read-only standby."""
+    """Whether coming back later can help: no connection, or one to a read-only standby."""
     if isinstance(error, InternalError):
         return isinstance(error.__cause__, ReadOnlySqlTransaction)
     return isinstance(error, OperationalError | InterfaceError)
