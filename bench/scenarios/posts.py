@@ -16,7 +16,7 @@ from load.http import Connection
 from load.socket import Socket
 from load.statistic import latencies
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all
+from scenarios.case import Case, Scenario, all_arrived, close_all, hears_itself
 from targets.design import HOST, Design
 
 CLIENTS = 16
@@ -132,7 +132,7 @@ async def over_websocket(design: Design, run: Run, *, rooms: int, seconds: float
 async def _listeners(design: Design) -> list[Socket]:
     found = [await design.open(0, worker=1)]
     if design.alone_first:
-        await asyncio.sleep(1)
+        await hears_itself(design, found[0])
     return found + [await design.open(room, worker=1) for room in range(1, CLIENTS)]
 
 
