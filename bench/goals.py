@@ -179,9 +179,10 @@ class _Asked(dict[tuple[str, str, str], Run]):
         super().__init__()
         self.keys_asked: set[tuple[str, str, str]] = set()
 
-    def get(self, key: Any, default: object = None) -> Run:  # type: ignore[override]
+    def get(self, key: Any, default: object = None) -> Run:
         self.keys_asked.add(key)
-        return Run(*key, figures=_Every())
+        scenario, case, design = key
+        return Run(scenario, case, design, figures=_Every())
 
 
 @cache
