@@ -113,9 +113,10 @@ async def all_arrived(
     needed = [wanted] * len(sockets) if isinstance(wanted, int) else wanted
     counted = [0] * len(sockets)
     looked = [0] * len(sockets)
+    begun = time.perf_counter()
     while True:
         await asyncio.sleep(0.1)
-        latest = max((socket.times[-1] for socket in sockets if socket.times), default=0.0)
+        latest = max((socket.times[-1] for socket in sockets if socket.times), default=begun)
         quiet = time.perf_counter() - latest
         if quiet < QUIET_SECONDS:
             continue
