@@ -62,8 +62,8 @@ figures: ## measure the running stack against its goals (WHAT='memory delivery s
 	@WHAT='$(WHAT)' JSON='$(JSON)' compose/commands/figures
 
 .PHONY: bench
-bench: ## measure the chat against other designs, on a pod of its own (WHAT='fanout http', QUICK=1, COMPARE=old.json)
-	@WHAT='$(WHAT)' TARGETS='$(TARGETS)' QUICK='$(QUICK)' RUNS='$(RUNS)' FRESH='$(FRESH)' JSON='$(JSON)' COMPARE='$(COMPARE)' compose/commands/bench
+bench: ## measure the chat against other designs, on a pod of its own (WHAT='fanout http' or goals, QUICK=1, MINUTES=5, COMPARE=old.json)
+	@WHAT='$(WHAT)' TARGETS='$(TARGETS)' QUICK='$(QUICK)' RUNS='$(RUNS)' MINUTES='$(MINUTES)' FRESH='$(FRESH)' JSON='$(JSON)' COMPARE='$(COMPARE)' compose/commands/bench
 
 .PHONY: capacity
 capacity: ## say what so many sockets and messages need (SOCKETS=n RATE=n ROOM=n)

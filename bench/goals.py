@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from meter import Run
 from results import Results
@@ -158,6 +160,38 @@ GOALS = (
     Goal("share of deliveries/s that nginx costs", nginx, 0.15, False),
     Goal("history page, 1,000,000 messages : 1,000", history, 1.2, False),
 )
+
+
+class _Every(dict[str, float]):
+    """Figures of which none is missing."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> float:
+        return 1.0
+
+
+class _Asked(dict[tuple[str, str, str], Run]):
+    """Results in which everything is found, and which note what was looked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys_asked: set[tuple[str, str, str]] = set()
+
+    def get(self, key: Any, default: object = None) -> Run:
+        self.keys_asked.add(key)
+        scenario, case, design = key
+        return Run(scenario, case, design, figures=_Every())
+
+
+@cache
+def needed() -> set[tuple[str, str, str]]:
+    """The (scenario, case, design) that the goals are judged by."""
+    asked = _Asked()
+    for goal in GOALS:
+        goal.ratio(asked)
+    return asked.keys_asked
 
 
 def judge(results: Results) -> list[Verdict]:

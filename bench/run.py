@@ -1,9 +1,11 @@
 """Measure chatire against other designs, all on this machine and in this run.
 
     python run.py [SCENARIO …] --json FILE [--targets 'NAME …'] [--runs N] [--quick] [--fresh]
+                  [--minutes N]
 
-Started by `make bench`, inside the pod. Results are kept run by run: stopped and started again,
-it goes on where it was. Exit status 0 when everything asked for was measured.
+Started by `make bench`, inside the pod. `goals` for a scenario stands for what the goals are judged
+by, and nothing else. Results are kept run by run: stopped, by --minutes or otherwise, and started
+again, it goes on where it was.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ import argparse
 import asyncio
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import uvloop
 
+import goals
 import plots
 import tables
 from meter import Run
@@ -29,6 +33,8 @@ from targets.chatire import prepare
 from targets.design import Design
 from targets.pod import Pod, PodError
 
+# Stands in WHAT for what the goals are judged by.
+GOALS = "goals"
 # Bounds every case: more than the slowest design needs for the longest one.
 CASE_SECONDS = 240.0
 
@@ -36,19 +42,22 @@ CASE_SECONDS = 240.0
 def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").split("\n")[0])
     names = [scenario.name for scenario in SCENARIOS]
-    parser.add_argument("what", nargs="*", metavar="SCENARIO", help=f"of {', '.join(names)}")
+    parser.add_argument("what", nargs="*", metavar="SCENARIO", help=f"of {', '.join(names)}, goals")
     parser.add_argument("--targets", default="", help=f"of {', '.join(DESIGNS)}; else all")
     parser.add_argument("--runs", type=int, default=0, help="runs of each; medians are shown (3)")
     parser.add_argument("--quick", action="store_true", help="one short run of each")
+    parser.add_argument("--minutes", type=float, help="begin nothing more after so long")
     parser.add_argument("--fresh", action="store_true", help="measure again what is in the file")
     parser.add_argument("--json", type=Path, required=True, help="the file of results")
     parser.add_argument("--plots", type=Path, help="a folder for pictures")
     parser.add_argument("--compare", type=Path, help="an older file of results")
     options = parser.parse_args(given)
     options.targets = options.targets.split()
-    unknown = set(options.what) - set(names)
+    unknown = set(options.what) - {*names, GOALS}
     if unknown:
-        parser.error(f"WHAT names {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+        parser.error(
+            f"WHAT names {', '.join(sorted(unknown))}; there are {', '.join(names)}, goals"
+        )
     unknown = set(options.targets) - set(DESIGNS)
     if unknown:
         parser.error(f"TARGETS names {', '.join(sorted(unknown))}; there are {', '.join(DESIGNS)}")
@@ -71,6 +80,13 @@ async def measure(case: Case, design: Design, run: Run) -> None:
         run.error = f"{type(error).__name__}: {error}".splitlines()[0][:300]
 
 
+def wanted(scenario: str, case: str, design: str, what: list[str]) -> bool:
+    """Whether a case was asked for: by its scenario's name, or because a goal needs it."""
+    if not what or scenario in what:
+        return True
+    return GOALS in what and (scenario, case, design) in goals.needed()
+
+
 def one_round(
     scenario: Scenario, design: Design, number: int, options: argparse.Namespace, results: Results
 ) -> None:
@@ -79,6 +95,7 @@ def one_round(
         case
         for case in scenario.cases(options.quick)
         if results.done(scenario.name, case.name, design.name) <= number
+        and wanted(scenario.name, case.name, design.name, options.what)
     ]
     if not missing:
         return
@@ -107,6 +124,15 @@ def one_round(
         design.stop()
 
 
+def rounds(options: argparse.Namespace) -> Iterator[tuple[Scenario, int, str]]:
+    """Scenario, number of the round, design: the designs of a scenario right after each other."""
+    for scenario in SCENARIOS:
+        for number in range(options.runs):
+            for name in scenario.designs:
+                if not options.targets or name in options.targets:
+                    yield scenario, number, name
+
+
 def versions(pod: Pod) -> list[tuple[str, str]]:
     """Of what is compared, and how PostgreSQL is set."""
     found = [("PostgreSQL", pod.sql("SHOW server_version")[0][0].split()[0])]
@@ -129,7 +155,7 @@ def main(given: list[str]) -> int:
     results = Results()
     if options.json.exists() and not options.fresh:
         results = read(options.json)
-    chosen = [s for s in SCENARIOS if not options.what or s.name in options.what]
+    ends = time.monotonic() + 60 * (options.minutes or float("inf"))
     pod = Pod()
     try:
         progress("PostgreSQL starts, and what every run needs is made")
@@ -137,11 +163,11 @@ def main(given: list[str]) -> int:
         pod.sql("CREATE DATABASE designs")
         prepare(pod)
         results.machine = machine(versions(pod))
-        for scenario in chosen:
-            for number in range(options.runs):
-                for name in scenario.designs:
-                    if not options.targets or name in options.targets:
-                        one_round(scenario, DESIGNS[name](pod), number, options, results)
+        for scenario, number, name in rounds(options):
+            if time.monotonic() > ends:
+                progress(f"{options.minutes:g} minutes are over: run it again to go on")
+                break
+            one_round(scenario, DESIGNS[name](pod), number, options, results)
     except (PodError, httpx.HTTPError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.contrib.auth.models import User
@@ -21,6 +22,9 @@ SID_CLAIM = "sid"
 # Two tabs that renew together, or an answer lost on the way, must sign nobody out: docs/protocol.md
 # promises 30 s for the token just rotated away.
 ROTATION_GRACE_SECONDS = 30
+
+# Of so many clients a process knows the tokens: 2 MB at most.
+REMEMBERED_TOKENS = 4096
 
 # Good: known, and not rotated away for longer than the grace, by the database's clock. What is
 # not known was forgotten (FORGET_SQL), or belongs to another history of the database.
@@ -150,4 +154,15 @@ def read_access(raw: str | bytes) -> Claims:
 
     Checks signature, algorithm, type and expiry, and asks no database; raises TokenError.
     """
+    claims = _verified(raw, api_settings.SIGNING_KEY)
+    if claims.expires <= datetime.now(UTC):
+        raise TokenError("Token is expired")
+    return claims
+
+
+# A client sends the same token with every call until it runs out, and what its signature says does
+# not change meanwhile. Whether its session is still open is another question, asked every time.
+@lru_cache(maxsize=REMEMBERED_TOKENS)
+def _verified(raw: str | bytes, key: str) -> Claims:
+    """Claims of a token that this key has signed; a refusal is not remembered."""
     return claims_of(SessionAccessToken(raw))  # type: ignore[arg-type]

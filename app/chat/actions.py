@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import psycopg
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from psycopg.errors import UniqueViolation
 
-from accounts.users import PublicUser, UserRow, user_dict
+from accounts import sessions
+from accounts.tokens import Claims
+from accounts.users import USER_COLUMNS, PublicUser, UserRow, user_dict
 from chat import permissions
 from chat.drafts import Draft
 from chat.events import message_frame
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
 # undoes the whole statement, counter included, and running it again finds the first. ON CONFLICT
 # DO NOTHING would keep the number and leave a gap. clock_timestamp() is read after the wait for
 # the row, so that times rise with `seq`.
-POST_SQL = """
-WITH earlier AS (
+_POST_SQL = """
+WITH {author}earlier AS (
     SELECT m.chat_id, m.id, m.seq, m.text, m.client_id, m.create_date
     FROM chat_message m
     JOIN chat_chat c ON c.id = m.chat_id
@@ -44,18 +47,30 @@ WITH earlier AS (
           SELECT FROM chat_membership s
           WHERE s.chat_id = chat_chat.id AND s.user_id = %(user_id)s
       )
-      AND NOT EXISTS (SELECT FROM earlier)
+      AND NOT EXISTS (SELECT FROM earlier){signed_in}
     RETURNING id, last_seq, update_date, departures
 ), stored AS (
     INSERT INTO chat_message (chat_id, seq, author_id, client_id, text, create_date)
     SELECT id, last_seq, %(user_id)s::integer, %(client_id)s::uuid, %(text)s::text, update_date
     FROM taken
     RETURNING chat_id, id, seq, text, client_id, create_date
+), found AS (
+    SELECT (SELECT departures FROM taken), chat_id, id, seq, text, client_id, create_date
+    FROM stored
+    UNION ALL
+    SELECT NULL, chat_id, id, seq, text, client_id, create_date FROM earlier
 )
-SELECT (SELECT departures FROM taken), chat_id, id, seq, text, client_id, create_date FROM stored
-UNION ALL
-SELECT NULL, chat_id, id, seq, text, client_id, create_date FROM earlier
+SELECT found.*{names} FROM found{of_author}
 """
+POST_SQL = _POST_SQL.format(author="", signed_in="", names="", of_author="")
+
+# The same, and nothing but for the user of an open session, who is found on the way.
+SIGNED_POST_SQL = _POST_SQL.format(
+    author=f"author AS ({sessions.FIND_SQL}), ",
+    signed_in=" AND EXISTS (SELECT FROM author)",
+    names=f", {USER_COLUMNS}",
+    of_author=", author u",
+)
 
 # Never backwards, and not beyond what there is.
 READ_SQL = """
@@ -112,11 +127,33 @@ def post_message(uri: str, user: PublicUser, draft: Draft) -> Posted:
         permissions.require_member(permissions.access(uri, user.id))
         # A member by now: joined between the two questions.
         found = _execute(POST_SQL, parameters)
-    posted = _posted(uri, user, found)
-    if posted.created:
-        row, departures = posted.row, posted.departures
-        transaction.on_commit(lambda: hint(row.chat_id, row.seq, departures, message_frame(row)))
-    return posted
+    return _hinted(_posted(uri, user, found))
+
+
+def post_signed(uri: str, claims: Claims, draft: Draft) -> Posted | None:
+    """`post_message` for whoever a verified token names, without asking first who that is.
+
+    None where nothing was stored: the session is over, there is no such chat, or the user is no
+    member of it. Whoever wants to know which asks in the order of docs/protocol.md.
+    """
+    if not permissions.URI_PATTERN.fullmatch(uri):
+        return None
+    parameters = {
+        "uri": uri,
+        "user_id": claims.user_id,
+        "sid": claims.sid,
+        "text": draft.text,
+        "client_id": draft.client_id,
+    }
+    try:
+        found = _execute_prepared(SIGNED_POST_SQL, parameters)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        found = _execute_prepared(SIGNED_POST_SQL, parameters)
+    if found is None:
+        return None
+    return _hinted(_posted(uri, UserRow(*found[-4:]), found[:-4]))
 
 
 async def apost_message(db: AsyncConnection, uri: str, user: PublicUser, draft: Draft) -> Posted:
@@ -255,6 +292,24 @@ def _posted(uri: str, user: PublicUser, found: tuple[Any, ...] | None) -> Posted
     author = UserRow(user.id, user.username, user.first_name, user.last_name)
     row = MessageRow._make([chat_id, uri, *rest, author])
     return Posted(row, departures is not None, departures or 0)
+
+
+def _hinted(posted: Posted) -> Posted:
+    """The same, with a hint under way for a message that is new."""
+    if posted.created:
+        row, departures = posted.row, posted.departures
+        transaction.on_commit(lambda: hint(row.chat_id, row.seq, departures, message_frame(row)))
+    return posted
+
+
+def _execute_prepared(sql: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+    """`_execute`, parsed and planned once a connection. Django's own cursor cannot: it puts the
+    parameters into the text."""
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        cursor = psycopg.Cursor(connection.connection)
+        return cursor.execute(sql, parameters, prepare=True).fetchone()
 
 
 def _execute(sql: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:

@@ -11,6 +11,8 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, NotFound
@@ -20,7 +22,7 @@ from rest_framework.views import APIView
 
 from accounts.fields import normalized
 from accounts.users import user_dict
-from chat import actions, epoch, history, overview, paging
+from chat import actions, epoch, history, overview, paging, posting
 from chat.drafts import Draft, is_storable
 from chat.events import message_object, timestamp
 from chat.members import members
@@ -147,6 +149,14 @@ class MemberView(APIView):
 @extend_schema(parameters=[URI_PARAMETER])
 class MessagesView(APIView):
     """The messages of a chat."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """A post in which all is in order is answered by one statement, before anything else."""
+        if request.method == "POST":
+            answer = posting.answer(request, kwargs["uri"])
+            if answer is not None:
+                return answer
+        return super().dispatch(request, *args, **kwargs)
 
     @extend_schema(
         operation_id="list_messages",

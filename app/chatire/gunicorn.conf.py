@@ -1,4 +1,4 @@
-"""The http tier's server: one process a replica, as many threads as pooled connections."""
+"""The http tier's server: threads, each of which keeps its database connection."""
 
 import os
 

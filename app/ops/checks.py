@@ -43,21 +43,6 @@ def check_lifetimes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-@register(Tags.database)
-def check_pool(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """A thread without a connection waits, and then answers 503 on a healthy database."""
-    pool = settings.DATABASES.get("default", {}).get("OPTIONS", {}).get("pool")
-    if not pool or pool["max_size"] >= settings.ENV.http_threads:
-        return []
-    return [
-        Error(
-            f"{settings.ENV.http_threads} threads share {pool['max_size']} connections.",
-            hint='Set the pool\'s "max_size" to CHATIRE_HTTP_THREADS.',
-            id="ops.E003",
-        )
-    ]
-
-
 @register(Tags.security, deploy=True)
 def check_https(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Passwords and tokens in clear text are for one's own machine only."""

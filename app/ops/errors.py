@@ -12,8 +12,7 @@ from rest_framework.views import exception_handler as drf_exception_handler
 
 from chat.permissions import Forbidden, NoSuchChat
 
-# What a client is told to wait when the database is away. Restarts take a few seconds, and the
-# pool's own back-off lets it come back 4 to 7 s late.
+# What a client is told to wait when the database is away: a restart takes a few seconds.
 RETRY_AFTER_SECONDS = 5
 
 

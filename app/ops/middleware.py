@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -16,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 # Where answers hold tokens, messages or names.
 PERSONAL_PATHS = ("/api/", "/auth/")
+
+# Where people sign in with a cookie; everybody else brings a token (accounts/authentication.py).
+COOKIE_PATH = "/admin/"
 
 View = Callable[[HttpRequest], HttpResponseBase]
 
@@ -51,6 +57,30 @@ def no_store(get_response: View) -> View:
     return middleware
 
 
+class _ForCookies:
+    """Passes by every request that no cookie session belongs to: a seventh of a post's time."""
+
+    get_response: View
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith(COOKIE_PATH):
+            return self.get_response(request)
+        answer: HttpResponseBase = super().__call__(request)  # type: ignore[misc]
+        return answer
+
+
+class CookieSession(_ForCookies, SessionMiddleware):
+    """Django's, for the admin."""
+
+
+class CookieUser(_ForCookies, AuthenticationMiddleware):
+    """Django's, for the admin."""
+
+
+class CookieMessages(_ForCookies, MessageMiddleware):
+    """Django's, for the admin."""
+
+
 class DatabaseAway:
     """Turns "the database is away" into 503 with Retry-After, in this one place."""
 
@@ -68,7 +98,7 @@ class DatabaseAway:
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether coming back later can help: no connection, no pool slot, a read-only standby."""
+    """Whether coming back later can help: no connection, or one to a read-only standby."""
     if isinstance(error, InternalError):
         return isinstance(error.__cause__, ReadOnlySqlTransaction)
     return isinstance(error, OperationalError | InterfaceError)

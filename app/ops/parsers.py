@@ -26,11 +26,7 @@ class StrictJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        try:
-            return json.loads(stream.read().decode("utf-8"), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            reason = "nested too deeply" if isinstance(error, RecursionError) else error
-            raise ParseError(f"JSON parse error - {reason}") from error
+        return strict_json(stream.read())
 
 
 class StrictFormParser(BaseParser):
@@ -54,6 +50,15 @@ class StrictFormParser(BaseParser):
         except UnicodeDecodeError as error:
             raise ParseError(f"Form parse error - {error}") from error
         return QueryDict(body, encoding="utf-8")
+
+
+def strict_json(body: bytes) -> Any:
+    """What a body says; raises ParseError."""
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ParseError(f"JSON parse error - {reason}") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:

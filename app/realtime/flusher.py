@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -29,6 +30,9 @@ T = TypeVar("T")
 CAPACITY = 20_000
 # One batch is bounded so that a backlog does not become one huge statement.
 BATCH = 2_000
+# Between two sends of a thread. Each costs it, the database and every listener as much as a post
+# does; a lone hint is sent at once, and one that follows so soon is in the company of others.
+GAP_SECONDS = 0.01
 # An idle flusher thread gives its connection back to the database.
 IDLE_SECONDS = 300.0
 CLOSE_SECONDS = 2.0
@@ -97,9 +101,10 @@ class HintThread:
         connection: psycopg.Connection | None = None
         batch: list[hints.Hint] = []
         attempt = 0
+        sent = 0.0
         while True:
             if not batch:
-                batch = self._next(connection)
+                batch = self._next(connection, sent + GAP_SECONDS)
                 if not batch:
                     break
             try:
@@ -107,7 +112,7 @@ class HintThread:
                     name = f"chatire-hints:{os.getpid()}"
                     connection = psycopg.connect(**connection_params(name), autocommit=True)
                 connection.execute(HINT_SQL, (hints.CHANNEL, hints.pack(batch)))
-                batch, attempt = [], 0
+                batch, attempt, sent = [], 0, time.monotonic()
             except RETRIED as error:
                 attempt += 1
                 if attempt == 1:
@@ -123,10 +128,12 @@ class HintThread:
         if connection is not None:
             connection.close()
 
-    def _next(self, connection: psycopg.Connection | None) -> list[hints.Hint]:
-        """Wait for items; an empty list means: end this thread."""
+    def _next(self, connection: psycopg.Connection | None, earliest: float) -> list[hints.Hint]:
+        """Wait for items, and until `earliest`; an empty list means: end this thread."""
         while True:
             self._wake.clear()
+            if self._backlog.items and (rest := earliest - time.monotonic()) > 0:
+                self._stopping.wait(rest)
             if batch := self._backlog.take():
                 return batch
             if self._stopping.is_set():

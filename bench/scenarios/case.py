@@ -14,11 +14,11 @@ from targets.design import Design
 
 # Nothing more comes when nothing has come for so long after the last message was sent.
 QUIET_SECONDS = 0.4
-# What has not come so long after the last sign of life is lost.
-LATE_SECONDS = 12.0
-# What the plain channels-postgres needs from a worker's first socket until it listens. Further
-# sockets before that would each start a listener, and every message would come so many times.
-LISTENING_SECONDS = 1.0
+# What has not come so long after the last sign of life is lost. The slowest designs are silent for
+# ten seconds in the middle of a burst to 1,000 sockets.
+LATE_SECONDS = 30.0
+# In which a worker of the plain channels-postgres, after its first socket, begins to listen.
+LISTENING_SECONDS = 20.0
 # Handshakes that are under way at the same time.
 AT_ONCE = 50
 
@@ -59,7 +59,7 @@ async def open_many(
     first = []
     if design.alone_first and count:
         first = [await one(0)]
-        await asyncio.sleep(LISTENING_SECONDS)
+        await hears_itself(design, first[0])
     opening = [asyncio.ensure_future(one(number)) for number in range(len(first), count)]
     try:
         return first + list(await asyncio.gather(*opening))
@@ -70,6 +70,20 @@ async def open_many(
             if isinstance(done, Socket):
                 done.transport.abort()
         raise
+
+
+async def hears_itself(design: Design, socket: Socket) -> None:
+    """Post until something comes back: the worker listens. Raises TimeoutError.
+
+    Further sockets before that would each start a listener of the plain channels-postgres, and
+    every message would come so many times.
+    """
+    heard = len(socket.chunks)
+    async with asyncio.timeout(LISTENING_SECONDS):
+        while len(socket.chunks) == heard:
+            ((_, text),) = tally.texts(1)
+            socket.send(design.frame(text))
+            await asyncio.sleep(0.5)
 
 
 def close_all(sockets: Sequence[Socket]) -> None:
@@ -99,9 +113,10 @@ async def all_arrived(
     needed = [wanted] * len(sockets) if isinstance(wanted, int) else wanted
     counted = [0] * len(sockets)
     looked = [0] * len(sockets)
+    begun = time.perf_counter()
     while True:
         await asyncio.sleep(0.1)
-        latest = max((socket.times[-1] for socket in sockets if socket.times), default=0.0)
+        latest = max((socket.times[-1] for socket in sockets if socket.times), default=begun)
         quiet = time.perf_counter() - latest
         if quiet < QUIET_SECONDS:
             continue

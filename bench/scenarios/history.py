@@ -10,6 +10,7 @@ from load.http import Connection
 from load.statistic import latencies
 from meter import Meter, Run
 from scenarios.case import Case, Scenario
+from scenarios.posts import both
 from targets.design import HOST, Design
 
 SMALL, LARGE = 1_000, 1_000_000
@@ -60,7 +61,7 @@ async def pages(design: Design, run: Run, *, rows: int, count: int) -> None:
 HISTORY = Scenario(
     "history",
     "A page of history",
-    ("chatire",),
+    ("chatire", "chatire-nginx"),
     lambda quick: [
         Case(
             f"room of {rows:,}",
@@ -68,5 +69,5 @@ HISTORY = Scenario(
         )
         for rows in (SMALL, LARGE)
     ],
-    lambda design: design.start_http(),
+    both,
 )

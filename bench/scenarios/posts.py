@@ -16,14 +16,14 @@ from load.http import Connection
 from load.socket import Socket
 from load.statistic import latencies
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all
+from scenarios.case import Case, Scenario, all_arrived, close_all, hears_itself
 from targets.design import HOST, Design
 
 CLIENTS = 16
 SECONDS = 8.0
-# One at a time, before all together: a fresh gunicorn thread of the tutorial's design that gets
-# its first requests together fails for ever.
-WARM_UP = 24
+# One at a time, before all together, each on a connection of its own, so that every process gets
+# some: one of the tutorial's design that gets its first requests together fails for ever.
+WARM_UP = 32
 
 
 async def over_http(design: Design, run: Run, *, seconds: float) -> None:
@@ -52,8 +52,8 @@ async def over_http(design: Design, run: Run, *, seconds: float) -> None:
                 await post(client, connection, number, text)
 
     try:
-        async with Connection(HOST, design.http_port) as connection:
-            for n in range(WARM_UP):
+        for n in range(WARM_UP):
+            async with Connection(HOST, design.http_port) as connection:
                 ((number, text),) = tally.texts(1)
                 await post(n % CLIENTS, connection, number, text)
         await all_arrived(listeners, 1)
@@ -132,7 +132,7 @@ async def over_websocket(design: Design, run: Run, *, rooms: int, seconds: float
 async def _listeners(design: Design) -> list[Socket]:
     found = [await design.open(0, worker=1)]
     if design.alone_first:
-        await asyncio.sleep(1)
+        await hears_itself(design, found[0])
     return found + [await design.open(room, worker=1) for room in range(1, CLIENTS)]
 
 

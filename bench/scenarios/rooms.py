@@ -12,7 +12,7 @@ import time
 from load import tally
 from load.socket import Socket
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all
+from scenarios.case import Case, Scenario, all_arrived, close_all, hears_itself
 from targets.design import Design
 
 ROOMS = 100
@@ -65,7 +65,9 @@ async def closed_loop(design: Design, run: Run, *, rooms: int, seconds: float) -
     try:
         await talks[0].open()
         if design.alone_first:
-            await asyncio.sleep(1)
+            for socket in talks[0].sockets:
+                await hears_itself(design, socket)
+                socket.forget()
         for start in range(1, rooms, AT_ONCE):
             await asyncio.gather(*(talk.open() for talk in talks[start : start + AT_ONCE]))
         await asyncio.sleep(0.5)

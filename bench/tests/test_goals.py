@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from goals import GOALS, between, judge
+from goals import GOALS, between, judge, needed
 from meter import Run
 from results import Results, read
+from scenarios import SCENARIOS
 
 
 def run(design: str, number: int = 0, error: str = "", **figures: float) -> Run:
@@ -76,3 +77,16 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"format": 99}')
     with pytest.raises(ValueError, match="format 99"):
         read(tmp_path / "other.json")
+
+
+def test_what_the_goals_need_is_what_there_is_to_run() -> None:
+    """A case that was renamed would never be measured, and its goal never be judged."""
+    there = {
+        (scenario.name, case.name, design)
+        for scenario in SCENARIOS
+        for case in scenario.cases(False)
+        for design in scenario.designs
+    }
+    assert needed() <= there
+    assert ("fanout", "burst 1000", "redis-pubsub") in needed()
+    assert ("fanout", "burst 5000", "chatire") not in needed()

@@ -45,11 +45,11 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "ops.middleware.CookieSession",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "ops.middleware.CookieUser",
+    "ops.middleware.CookieMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -76,9 +76,9 @@ TEMPLATES = [
 
 # --- Database -------------------------------------------------------------------------------
 
-# In an outage every thread waits this long and then tells its client to come back; the default
-# of 30 s would hold all threads and the health check with them.
-DB_POOL_TIMEOUT_SECONDS = 2
+# How long a thread tries to connect before it tells its client to come back: through a restart,
+# not through an outage, in which it would hold all threads and the health check with them.
+DB_PATIENCE_SECONDS = 2
 DB_CONNECT_TIMEOUT_SECONDS = 3
 
 # A statement of the http tier that runs longer than this is a fault, not work: the slowest
@@ -86,8 +86,8 @@ DB_CONNECT_TIMEOUT_SECONDS = 3
 HTTP_STATEMENT_TIMEOUT_MS = 5_000
 
 
-def database_options(tier: str, threads: int) -> dict[str, Any]:
-    """Connection options of one tier: only the http tier keeps a pool, one connection a thread."""
+def database_options(tier: str) -> dict[str, Any]:
+    """Connection options of one tier."""
     options: dict[str, Any] = {
         "application_name": f"chatire-{tier}",
         "connect_timeout": DB_CONNECT_TIMEOUT_SECONDS,
@@ -102,27 +102,26 @@ def database_options(tier: str, threads: int) -> dict[str, Any]:
     }
     if tier == "http":
         options["options"] = f"-c statement_timeout={HTTP_STATEMENT_TIMEOUT_MS}"
-        options["pool"] = {
-            "min_size": 1,
-            "max_size": threads,
-            "timeout": DB_POOL_TIMEOUT_SECONDS,
-            # After an outage, how long the pool may pause between two tries. Its default of
-            # five minutes is a back-off for batch jobs, not for people who wait.
-            "reconnect_timeout": 5,
-        }
+        options["patience"] = DB_PATIENCE_SECONDS
+        # psycopg's own value, which Django takes away for the sake of transaction poolers: there is
+        # none in between (docs/broker.md).
+        options["prepare_threshold"] = 5
     return options
 
 
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "ops.database",
         "HOST": ENV.db_host,
         "PORT": ENV.db_port,
         "NAME": ENV.db_name,
         "USER": ENV.db_user,
         "PASSWORD": ENV.db_password,
+        # A thread of the http tier keeps its connection. Pooled ones took more of its time with
+        # every request than a short statement does.
+        "CONN_MAX_AGE": None if ENV.tier == "http" else 0,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": database_options(ENV.tier, ENV.http_threads),
+        "OPTIONS": database_options(ENV.tier),
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

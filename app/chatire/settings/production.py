@@ -8,4 +8,4 @@ from chatire.settings.base import ENV
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 if not ENV.https:
     # Without TLS, as on a laptop, a Secure cookie would never be sent back.
-    SILENCED_SYSTEM_CHECKS += ["security.W012", "security.W016"]
+    SILENCED_SYSTEM_CHECKS += ["security.W010", "security.W016"]

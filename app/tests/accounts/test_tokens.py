@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,11 +14,12 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
+from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts import sessions
 from accounts.models import Session
-from accounts.tokens import ROTATION_GRACE_SECONDS
+from accounts.tokens import ROTATION_GRACE_SECONDS, SessionAccessToken, read_access
 from tests.people import PASSWORD, Person, make_person, nobody, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -327,3 +329,16 @@ def test_sessions_that_are_over_are_forgotten(db: Any) -> None:
         )
     new = sign_in(person.user)
     assert set(Session.objects.values_list("pk", flat=True)) == {person.sid, new.sid}
+
+
+def test_a_token_that_was_read_before_runs_out_all_the_same(alice: Person) -> None:
+    assert alice.access is not None
+    token = SessionAccessToken(alice.access)  # type: ignore[arg-type]
+    # Two whole seconds from now at least: a token's times are whole seconds.
+    token.set_exp(lifetime=timedelta(seconds=3), from_time=datetime.now(UTC))
+    raw = str(token)
+    claims = read_access(raw)
+    assert claims.user_id == alice.id
+    time.sleep((claims.expires - datetime.now(UTC)).total_seconds() + 0.01)
+    with pytest.raises(TokenError):
+        read_access(raw)

@@ -175,6 +175,7 @@ def http_tier(relay: Relay, tmp_path: Path) -> Iterator[httpx.Client]:
             "DJANGO_SETTINGS_MODULE": "chatire.settings.test",
             "CHATIRE_TIER": "http",
             "CHATIRE_BIND": f"unix:{path}",
+            "CHATIRE_HTTP_WORKERS": "1",
             "CHATIRE_HTTP_THREADS": "3",
             "CHATIRE_DB_HOST": "127.0.0.1",
             "CHATIRE_DB_PORT": str(relay.port),
@@ -226,7 +227,7 @@ class TestTheDatabaseAway:
             assert answer.status_code == 503
             assert answer.json()["code"] == "unavailable"
             assert int(answer.headers["Retry-After"]) > 0
-            # The pool's time-out, and a little.
+            # What it takes to connect in vain, and a little.
             assert time.monotonic() - started < 6
         unready = http_tier.get("/readyz")
         assert (unready.status_code, unready.json()["code"]) == (503, "unready")
@@ -251,6 +252,21 @@ class TestTheDatabaseAway:
         connection.close()
         for _ in range(5):
             assert http_tier.get("/api/chats/", headers=headers).status_code == 200
+
+    def test_a_request_waits_for_a_database_that_is_back_within_a_second(
+        self, http_tier: httpx.Client, relay: Relay
+    ) -> None:
+        person = make_person("dora")
+        connection.close()
+        headers = {"Authorization": f"Bearer {person.access}"}
+        assert http_tier.get("/api/chats/", headers=headers).status_code == 200
+        relay.shut()
+        back = threading.Timer(1.0, setattr, (relay, "open", True))
+        back.start()
+        started = time.monotonic()
+        assert http_tier.get("/api/chats/", headers=headers).status_code == 200
+        assert time.monotonic() - started > 0.5
+        back.join()
 
     def test_the_tier_holds_no_more_connections_than_it_has_threads(
         self, http_tier: httpx.Client, relay: Relay

@@ -13,7 +13,6 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
-from chatire.settings.base import database_options
 from ops import checks
 
 APP = Path(__file__).resolve().parents[2]
@@ -95,15 +94,6 @@ def test_access_tokens_live_shorter_than_refresh_tokens(settings: Any) -> None:
     jwt = settings.SIMPLE_JWT
     settings.SIMPLE_JWT = {**jwt, "ACCESS_TOKEN_LIFETIME": jwt["REFRESH_TOKEN_LIFETIME"]}
     assert [found.id for found in checks.check_lifetimes(None)] == ["ops.E002"]
-
-
-def test_every_thread_has_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    database = settings.DATABASES["default"]
-    threads = settings.ENV.http_threads
-    monkeypatch.setitem(database, "OPTIONS", database_options("http", threads))
-    assert checks.check_pool(None) == []
-    monkeypatch.setitem(database, "OPTIONS", database_options("http", threads - 1))
-    assert [found.id for found in checks.check_pool(None)] == ["ops.E003"]
 
 
 @pytest.mark.django_db

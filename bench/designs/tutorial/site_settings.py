@@ -47,8 +47,9 @@ CHANNEL_LAYERS = {
         },
         "core": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            # A burst does not fit into the default capacity of 100.
-            "CONFIG": {"hosts": _redis, "capacity": 100_000},
+            # A burst does not fit into the default capacity of 100, which counts what waits for all
+            # sockets of a process: 1,000 sockets and 100 messages are 100,000.
+            "CONFIG": {"hosts": _redis, "capacity": 1_000_000},
         },
         "core-default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
