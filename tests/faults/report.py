@@ -100,7 +100,7 @@ def _rows(scenarios: list[Result]) -> list[str]:
 
 def _sums(scenarios: list[Result]) -> list[str]:
     held = sum(each["held"] for each in scenarios)
-    loads = [each["load"] for each in scenarios]
+    loads = [each["load"] for each in scenarios if "load" in each]
     whens = sorted(each["when"] for each in scenarios)
     return [
         f"{held} of {len(scenarios)} scenarios held.",

@@ -37,7 +37,9 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
 }
 SIMPLE_JWT = {"AUTH_HEADER_TYPES": ("JWT",)}
-_redis = [os.environ.get("REDIS", "redis://127.0.0.1:6379/0")]
+# redis-py 8 gives up reading after five seconds, which is how long channels_redis waits for a
+# message: without this, sockets are lost as soon as a room is quiet.
+_redis = [{"address": os.environ.get("REDIS", "redis://127.0.0.1:6379/0"), "socket_timeout": None}]
 CHANNEL_LAYERS = {
     "default": {
         "postgres": {
