@@ -13,6 +13,7 @@ It leans on uvicorn's `WebSocketsSansIOProtocol` (0.54), in few places, each hel
 Applications find it as `scope["extensions"]["chatire.wire"]["connection"]`.
 """
 
+import asyncio
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -20,6 +21,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 EXTENSION = "chatire.wire"
 # What a peer gets to answer a close frame, or to read what lies before it.
 CLOSE_SECONDS = 5.0
+# A peer whose frame was refused is still sending it. nginx hangs up on both sides at the end of
+# ours, and what lies unread there resets the connection before the close frame is read.
+QUIET_SECONDS = 0.2
 INVALID_UTF8 = 1007
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -36,6 +40,8 @@ def framed(payload: bytes) -> bytes:
 
 class WireProtocol(WebSocketsSansIOProtocol):
     """One WebSocket connection of the server."""
+
+    _quiet: asyncio.TimerHandle | None = None
 
     @property
     def gone(self) -> bool:
@@ -84,6 +90,7 @@ class WireProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if self.conn.parser_exc is not None:
             # Broken already; what still comes is read so that the close frame arrives.
+            self._end_when_quiet()
             return
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.transport.is_closing():
@@ -109,9 +116,18 @@ class WireProtocol(WebSocketsSansIOProtocol):
         code, reason = (close.code, close.reason) if close is not None else (1002, "")
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
         self._linger()
+        self._end_when_quiet()
+
+    def _end_when_quiet(self) -> None:
+        """Say that nothing follows, once the peer has been silent for a moment."""
+        if self._quiet is not None:
+            self._quiet.cancel()
+        self._quiet = self.loop.call_later(QUIET_SECONDS, self._end)
+
+    def _end(self) -> None:
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
@@ -120,6 +136,8 @@ class WireProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._quiet is not None:
+            self._quiet.cancel()
         # Cycles would keep a dead connection's memory until the garbage collector comes by.
         if self.handshake_initiated and hasattr(self, "scope"):
             self.scope["extensions"].pop(EXTENSION, None)

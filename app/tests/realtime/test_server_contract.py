@@ -230,6 +230,32 @@ async def test_a_peer_that_neither_reads_nor_answers_pings_is_cut(
             await asyncio.wait_for(ended.wait(), 5)
 
 
+async def test_a_peer_that_still_sends_a_refused_frame_is_not_hung_up_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """nginx passes an end of ours on to both sides, over what it has not read yet."""
+    monkeypatch.setattr(wire, "QUIET_SECONDS", 1.0)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        assert (await receive())["type"] == "websocket.disconnect"
+
+    async with serving(app, ws_max_size=1000) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HANDSHAKE)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\x81\xff" + (10**6).to_bytes(8, "big") + b"mask" + b"x" * 1000)
+        assert (await reader.readexactly(1))[0] == 0x88
+        await reader.read(100)
+        for _ in range(4):
+            writer.write(b"y" * 1000)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(1), 0.4)
+        assert await asyncio.wait_for(reader.read(1), 3) == b""
+        writer.close()
+
+
 async def test_frames_written_to_the_wire_arrive_between_those_of_the_server() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
