@@ -150,6 +150,12 @@ def test_the_second_run_asks_the_ca_for_nothing(site: Site) -> None:
     assert site.served() == before
 
 
+def test_a_check_of_the_running_host_finds_nothing_to_do(site: Site) -> None:
+    ran = site.lab.play("site.yml", site.inventory, "--check", "--diff", chatire_bundle=site.bundle)
+    assert ran.status == 0, ran.output
+    assert ran.changed == 0, ran.output
+
+
 def test_http_goes_to_https_and_browsers_are_told_to_stay_there(site: Site) -> None:
     tls = ssl.create_default_context(cafile=str(site.ca.root))
     with httpx.Client(verify=tls, trust_env=False) as browser:
