@@ -7,8 +7,10 @@ from pathlib import Path
 from lab import must
 
 NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-# Longer than any run; shorter than anybody would use by mistake.
-DAYS = "30"
+# As public CAs give them.
+DAYS = "90"
+# Where a public CA would tell which of its certificates no longer hold; nobody asks there.
+REVOKED_AT = "http://revoked.ca.test/root.crl"
 
 
 class Authority:
@@ -35,6 +37,7 @@ class Authority:
             + ["-addext", "basicConstraints=critical,CA:FALSE"]
             + ["-addext", "keyUsage=critical,digitalSignature"]
             + ["-addext", "extendedKeyUsage=serverAuth"]
+            + ["-addext", f"crlDistributionPoints=URI:{REVOKED_AT}"]
             + ["-keyout", str(key), "-out", str(certificate)]
         )
         return certificate, key
