@@ -125,6 +125,10 @@ rollback: ## go back to the version before, under traffic; servers: INVENTORY=â€
 test-servers: ## provision, break and redeploy real systemd hosts over SSH (ARGS='-k bookworm')
 	@tests/servers/run $(ARGS)
 
+.PHONY: audit
+audit: ## lynis, testssl.sh, gixy and systemd-analyze on a fresh server (ARGS='-k testssl')
+	@tests/servers/audit $(ARGS)
+
 .PHONY: lint-servers
 lint-servers: ## hold the playbooks against ansible-lint, and their specs against their defaults
 	@tests/servers/lint

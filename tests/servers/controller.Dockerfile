@@ -19,4 +19,15 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=
     && /opt/lint/bin/pip install --quiet --require-hashes --no-deps -r /tmp/ansible.txt -r /tmp/lint.txt \
     && python3 -m venv /opt/infra \
     && /opt/infra/bin/pip install --quiet --require-hashes --no-deps -r /tmp/infra.txt
+# The audits (make audit) and the CA of test_acme.py.
+COPY deploy/nginx/requirements-dev.txt /tmp/gixy.txt
+RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/debian.sources \
+    --mount=type=secret,id=apt_conf,target=/etc/apt/apt.conf.d/99build \
+    --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=ca \
+    apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        bsdextrautils dnsutils pebble testssl.sh \
+    && rm -rf /var/lib/apt/lists/* \
+    && python3 -m venv /opt/gixy \
+    && /opt/gixy/bin/pip install --quiet --require-hashes --no-deps -r /tmp/gixy.txt
 ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/infra/bin:/opt/ansible/bin:$PATH
