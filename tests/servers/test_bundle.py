@@ -110,9 +110,9 @@ def test_a_requirement_without_a_hash_is_refused() -> None:
         list(wheels.for_python("3.13", "loose>=1.0\n"))
 
 
-@pytest.fixture(params=["trixie", "bookworm"])
+@pytest.fixture(scope="module", params=["trixie", "bookworm"])
 def cut_off(request: pytest.FixtureRequest, lab: Lab, bundle: Path) -> Iterator[Host]:
-    """A bare host with Debian's venv, the bundle and the servers' installer, and then no network."""
+    """A bare host with Debian's venv, the bundle and its installer, and then no network."""
     host = Host(lab, f"offline-{request.param}.test", request.param)
     packages = "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv"
     prepared = host.shell(f"apt-get update -qq && {packages} && mkdir -p /opt/chatire/releases")
@@ -124,6 +124,20 @@ def cut_off(request: pytest.FixtureRequest, lab: Lab, bundle: Path) -> Iterator[
     must(["docker", "network", "disconnect", lab.network, host.container])
     yield host
     host.remove()
+
+
+def test_a_damaged_one_is_not_installed(cut_off: Host, manifest: dict[str, Any]) -> None:
+    name = f"chatire-{manifest['version']}"
+    damaged = cut_off.shell(
+        f"cd /tmp && tar -xzf /opt/bundle.tar.gz && echo '# more' >>{name}/app/manage.py"
+        f" && tar -czf /opt/damaged.tar.gz {name}"
+    )
+    assert damaged.status == 0, damaged.output
+    refused = cut_off.shell("python3 /opt/installer /opt/damaged.tar.gz")
+    assert refused.status != 0
+    assert "the bundle is damaged: app/manage.py and 0 more" in refused.output, refused.output
+    there = cut_off.shell(f"test -e /opt/chatire/releases/{manifest['version']}")
+    assert there.status != 0, "the damaged release lies where a whole one would"
 
 
 def test_it_is_installed_without_any_network(cut_off: Host, manifest: dict[str, Any]) -> None:
@@ -140,17 +154,3 @@ def test_it_is_installed_without_any_network(cut_off: Host, manifest: dict[str, 
     ):
         ran = cut_off.shell(works)
         assert ran.status == 0, f"$ {works}\n{ran.output}"
-
-
-def test_a_damaged_one_is_not_installed(cut_off: Host, manifest: dict[str, Any]) -> None:
-    name = f"chatire-{manifest['version']}"
-    damaged = cut_off.shell(
-        f"cd /tmp && tar -xzf /opt/bundle.tar.gz && echo '# more' >>{name}/app/manage.py"
-        f" && tar -czf /opt/damaged.tar.gz {name}"
-    )
-    assert damaged.status == 0, damaged.output
-    refused = cut_off.shell("python3 /opt/installer /opt/damaged.tar.gz")
-    assert refused.status != 0
-    assert "the bundle is damaged: app/manage.py and 0 more" in refused.output, refused.output
-    there = cut_off.shell(f"test -e /opt/chatire/releases/{manifest['version']}")
-    assert there.status != 0, "the damaged release lies where a whole one would"
