@@ -94,7 +94,7 @@ test-fast: ## run lint and the unit tests only
 	@compose/commands/test-fast
 
 .PHONY: lint
-lint: ## check style, types, shell, Dockerfiles, nginx and the page
+lint: ## check style, types, shell, Dockerfiles, nginx, the page and the playbooks
 	@compose/commands/lint
 
 .PHONY: shell

@@ -14,7 +14,10 @@ import manifest as reading
 import pytest
 import wheels
 
+from lab import PLAYBOOKS, Host, Lab, must
+
 COMMIT_TIME = 1_700_000_000
+INSTALLER = PLAYBOOKS / "roles" / "app" / "templates" / "install-release.j2"
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +108,49 @@ def test_a_marker_is_read_for_the_python_that_the_wheels_are_for() -> None:
 def test_a_requirement_without_a_hash_is_refused() -> None:
     with pytest.raises(ValueError, match="no pinned requirement with hashes"):
         list(wheels.for_python("3.13", "loose>=1.0\n"))
+
+
+@pytest.fixture(scope="module", params=["trixie", "bookworm"])
+def cut_off(request: pytest.FixtureRequest, lab: Lab, bundle: Path) -> Iterator[Host]:
+    """A bare host with Debian's venv, the bundle and its installer, and then no network."""
+    host = Host(lab, f"offline-{request.param}.test", request.param)
+    packages = "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv"
+    prepared = host.shell(f"apt-get update -qq && {packages} && mkdir -p /opt/chatire/releases")
+    assert prepared.status == 0, prepared.output
+    installer = lab.folder / "install-release"
+    installer.write_text(INSTALLER.read_text().replace("{{ chatire_root }}", "/opt/chatire"))
+    for source, to in ((bundle.resolve(), "/opt/bundle.tar.gz"), (installer, "/opt/installer")):
+        must(["docker", "cp", str(source), f"{host.container}:{to}"])
+    must(["docker", "network", "disconnect", lab.network, host.container])
+    yield host
+    host.remove()
+
+
+def test_a_damaged_one_is_not_installed(cut_off: Host, manifest: dict[str, Any]) -> None:
+    name = f"chatire-{manifest['version']}"
+    damaged = cut_off.shell(
+        f"cd /tmp && tar -xzf /opt/bundle.tar.gz && echo '# more' >>{name}/app/manage.py"
+        f" && tar -czf /opt/damaged.tar.gz {name}"
+    )
+    assert damaged.status == 0, damaged.output
+    refused = cut_off.shell("python3 /opt/installer /opt/damaged.tar.gz")
+    assert refused.status != 0
+    assert "the bundle is damaged: app/manage.py and 0 more" in refused.output, refused.output
+    there = cut_off.shell(f"test -e /opt/chatire/releases/{manifest['version']}")
+    assert there.status != 0, "the damaged release lies where a whole one would"
+
+
+def test_it_is_installed_without_any_network(cut_off: Host, manifest: dict[str, Any]) -> None:
+    assert cut_off.shell("ls /sys/class/net").output.split() == ["lo"]
+    installed = cut_off.shell("python3 /opt/installer /opt/bundle.tar.gz")
+    assert installed.status == 0, installed.output
+    release = f"/opt/chatire/releases/{manifest['version']}"
+    # What each distribution asks of this Python is there: markers were read for it.
+    for works in (
+        f"/opt/chatire/releases/.pip/bin/pip --python {release}/venv/bin/python check",
+        f"cd {release}/app && CHATIRE_ENV=build DJANGO_SETTINGS_MODULE=chatire.settings.build"
+        " ../venv/bin/python manage.py check",
+        f"cd {release}/nginxgen && PYTHONPATH=.:vendor python3 -m nginxgen --help",
+    ):
+        ran = cut_off.shell(works)
+        assert ran.status == 0, f"$ {works}\n{ran.output}"
