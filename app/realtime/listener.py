@@ -28,6 +28,10 @@ BEAT_SECONDS = 2.5
 ANSWER_SECONDS = 4.0
 # A connection that lasted this long was a good one: its loss is made good at once.
 STEADY_SECONDS = 5.0
+# A server that was killed takes its address along: who tries to connect in that moment hears
+# nothing, not even a refusal, and would wait for that while the server is back already. When so
+# many hasty tries have failed, more patience is in place.
+HASTY_SECONDS, HASTY_TRIES = 2, 2
 DEAF_SECONDS = BEAT_SECONDS + ANSWER_SECONDS + 1.5
 
 Heard = Callable[[str], None]
@@ -104,7 +108,7 @@ class Listener:
         while True:
             began = self._loop.time()
             try:
-                await self._listen()
+                await self._listen(hasty=attempt <= HASTY_TRIES)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 self._trouble = self._behind or f"{type(error).__name__}: {error}".split("\n")[0]
             except Exception as error:
@@ -118,11 +122,12 @@ class Listener:
                 logger.warning("listener lost its connection: %s", self._trouble)
             await asyncio.sleep(backoff(attempt))
 
-    async def _listen(self) -> None:
+    async def _listen(self, *, hasty: bool = False) -> None:
         """Connect, LISTEN, catch up and hear until the connection ends, which raises."""
-        connection = await psycopg.AsyncConnection.connect(
-            **connection_params(self._name), autocommit=True
-        )
+        params = connection_params(self._name)
+        if hasty:
+            params["connect_timeout"] = HASTY_SECONDS
+        connection = await psycopg.AsyncConnection.connect(**params, autocommit=True)
         self._connection = connection
         beat_channel = f"chatire_beat_{connection.info.backend_pid}"
         catching_up: asyncio.Task[bool] | None = None
