@@ -30,32 +30,41 @@ def _edited(statement: str, old: str, new: str) -> str:
     return statement.replace(old, new)
 
 
-def no_dedupe(patch: Patch) -> None:
-    """A repeat is a new message: `client_id` is neither looked for nor stored."""
+def _in_each_post(patch: Patch, edit: Callable[[str], str]) -> None:
+    """The statement has a second form, which the http tier's short way runs."""
     from chat import actions
 
-    sql = _edited(actions.POST_SQL, "m.client_id = %(client_id)s::uuid", "FALSE")
-    sql = _edited(sql, "%(client_id)s::uuid, %(text)s", "NULL::uuid, %(text)s")
-    patch(actions, "POST_SQL", sql)
+    for name in ("POST_SQL", "SIGNED_POST_SQL"):
+        patch(actions, name, edit(getattr(actions, name)))
+
+
+def no_dedupe(patch: Patch) -> None:
+    """A repeat is a new message: `client_id` is neither looked for nor stored."""
+
+    def edit(sql: str) -> str:
+        sql = _edited(sql, "m.client_id = %(client_id)s::uuid", "FALSE")
+        return _edited(sql, "%(client_id)s::uuid, %(text)s", "NULL::uuid, %(text)s")
+
+    _in_each_post(patch, edit)
 
 
 def counter_before_conflict(patch: Patch) -> None:
     """The number is taken, then the insert finds that it is a repeat: a gap."""
-    from chat import actions
 
-    sql = _edited(actions.POST_SQL, "AND NOT EXISTS (SELECT FROM earlier)", "")
-    sql = _edited(sql, "FROM taken\n", "FROM taken ON CONFLICT DO NOTHING\n")
-    patch(actions, "POST_SQL", sql)
+    def edit(sql: str) -> str:
+        sql = _edited(sql, "AND NOT EXISTS (SELECT FROM earlier)", "")
+        return _edited(sql, "FROM taken\n", "FROM taken ON CONFLICT DO NOTHING\n")
+
+    _in_each_post(patch, edit)
 
 
 def strangers_may_post(patch: Patch) -> None:
     """The statement does not ask who is a member."""
-    from chat import actions
 
-    sql = actions.POST_SQL
-    begin = sql.index("AND EXISTS (")
-    end = sql.index("AND NOT EXISTS")
-    patch(actions, "POST_SQL", sql[:begin] + sql[end:])
+    def edit(sql: str) -> str:
+        return sql[: sql.index("AND EXISTS (")] + sql[sql.index("AND NOT EXISTS") :]
+
+    _in_each_post(patch, edit)
 
 
 def strangers_may_listen(patch: Patch) -> None:
