@@ -15,6 +15,7 @@ it waits until all is whole again, compares, settles the traffic and judges the 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -49,6 +50,8 @@ class Run:
     # Turned off by a scenario whose fault changes what there is, such as a restore.
     compare_readings: bool = True
     undo: list[Callable[[], object]] = field(default_factory=list)
+    # Tries that had failed before this fault, where one run has several.
+    earlier: Counter[str] = field(default_factory=Counter)
 
     def fault(self, at: float | None = None) -> float:
         """The fault is on, as of now or `at`; from now on times are the fault's. Returns when."""

@@ -384,5 +384,5 @@ def cuts(run: Run) -> dict[int, int]:
 
 
 def retries(run: Run) -> dict[str, int]:
-    """Tries that failed since the run began, by what was answered."""
-    return dict(run.ledger.traffic.books.retried)
+    """Tries that failed since the run began (in a soak: this fault), by what was answered."""
+    return dict(run.ledger.traffic.books.retried - run.earlier)

@@ -72,19 +72,24 @@ def injected(run: Run, each: Scenario) -> str:
 
     What did not hold is a failure of the run, which goes on.
     """
+    run.earlier = run.ledger.traffic.books.retried.copy()
+    known = len(run.failures)
     try:
         each.function(run)
     except Broken as broken:
-        run.failures.append(f"{each.name}: {broken}")
+        run.failures.append(str(broken))
     finally:
         for undo in reversed(run.undo):
             undo()
         run.undo.clear()
     try:
-        return f"whole after {wait_whole(run.stack, run, each.within) - run.counts:.1f} s"
+        told = f"whole after {wait_whole(run.stack, run, each.within) - run.counts:.1f} s"
     except Broken as broken:
-        run.failures.append(f"{each.name}: {broken}")
-        return f"not whole after {each.within:g} s"
+        run.failures.append(str(broken))
+        told = f"not whole after {each.within:g} s"
+    wrong = [f"{each.name}: {failure}" for failure in run.failures[known:]]
+    run.failures[known:] = wrong
+    return "; ".join([told, *wrong])
 
 
 def flat(run: Run, readings: list[Readings]) -> None:
