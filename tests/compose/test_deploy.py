@@ -385,7 +385,7 @@ def test_a_deploy_that_was_killed_is_undone_or_finished_by_the_next_command(
             run = command("up").succeeded()
             assert running_image(project) == old, f"killed after {step}\n{run}"
             assert len(replicas(project)) == count
-        # From here on it is the new version that runs; `up` would bring the checkout's in its place.
+        # From here on the new version runs; `up` would bring the checkout's in its place.
         kill_deploy_when(settled, wait_until, IMAGE=new)
         return command("rollback")
 
