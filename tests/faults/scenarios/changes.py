@@ -66,10 +66,12 @@ def deploy(run: Run) -> None:
     run.healed()
     posts_went_through(run)
     # Each socket twice: by the deploy and by the rollback.
-    run.figure("sockets back in one second at most", busiest(run), SPREAD * run.ledger.size.clients)
+    run.figure(
+        "sockets back in one second at most", most_at_once(run), SPREAD * run.ledger.size.clients
+    )
 
 
-def busiest(run: Run) -> int:
+def most_at_once(run: Run) -> int:
     """How many members' sockets came back in the second in which most did."""
     came = sorted(
         cut.back

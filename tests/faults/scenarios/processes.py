@@ -7,6 +7,7 @@ import signal
 from engine import docker
 from ledger.traffic import Size
 from scenario import Run, scenario
+from stack import Process
 
 KILL, TERM, QUIT = signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT
 STOP, CONT = signal.SIGSTOP, signal.SIGCONT
@@ -40,7 +41,7 @@ def nothing(run: Run) -> None:
 )
 def ws_kill(run: Run) -> None:
     """Its clients come back to another worker and resume."""
-    run.fault(run.stack.signal(run.stack.ws_workers()[0], KILL))
+    run.fault(run.stack.signal(busiest(run), KILL))
 
 
 @scenario(
@@ -66,7 +67,7 @@ def ws_kill_all(run: Run) -> None:
 )
 def ws_term(run: Run) -> None:
     """Its sockets are let go with 1012, in batches."""
-    run.fault(run.stack.signal(run.stack.ws_workers()[0], TERM))
+    run.fault(run.stack.signal(busiest(run), TERM))
     run.until(lambda: cuts(run).get(1012), "a socket closed with 1012", 20)
 
 
@@ -371,6 +372,11 @@ def database_back(run: Run) -> None:
     run.until(run.stack.accepts, "PostgreSQL accepts connections", DATABASE_BACK)
     run.healed()
     run.figure("database away", run.counts - run.began)
+
+
+def busiest(run: Run) -> Process:
+    """The ws worker with the most sockets: after another fault one may have none."""
+    return max(run.stack.ws_workers(), key=lambda worker: worker.files)
 
 
 def cuts(run: Run) -> dict[int, int]:
