@@ -102,6 +102,7 @@ class HintThread:
         batch: list[hints.Hint] = []
         attempt = 0
         sent = 0.0
+        epoch = ""
         while True:
             if not batch:
                 batch = self._next(connection, sent + GAP_SECONDS)
@@ -111,6 +112,13 @@ class HintThread:
                 if connection is None or connection.closed:
                     name = f"chatire-hints:{os.getpid()}"
                     connection = psycopg.connect(**connection_params(name), autocommit=True)
+                    epoch, former = _epoch(connection), epoch
+                    if former not in ("", epoch):
+                        # Another history: what waits tells of numbers that are not given in it,
+                        # and a worker would believe it. What is lost besides, its tick finds.
+                        self._backlog.items.clear()
+                        batch = []
+                        continue
                 connection.execute(HINT_SQL, (hints.CHANNEL, hints.pack(batch)))
                 batch, attempt, sent = [], 0, time.monotonic()
             except RETRIED as error:
@@ -140,6 +148,14 @@ class HintThread:
                 return []
             if not self._wake.wait(IDLE_SECONDS) and connection is not None:
                 connection.close()
+
+
+def _epoch(connection: psycopg.Connection) -> str:
+    """Which history this connection's database tells."""
+    from chat.epoch import EPOCH_SQL
+
+    row = connection.execute(EPOCH_SQL).fetchone()
+    return str(row[0]) if row else ""
 
 
 class AsyncFlusher(Generic[T]):
