@@ -238,9 +238,9 @@ async def test_what_commits_while_a_listener_starts_is_received_once(
 
     listen = listener.Listener._listen
 
-    async def listen_late(self: listener.Listener) -> None:
+    async def listen_late(self: listener.Listener, **how: Any) -> None:
         await asyncio.sleep(0.5)
-        await listen(self)
+        await listen(self, **how)
 
     monkeypatch.setattr(Receiver, "_catch_up", read_slowly)
     monkeypatch.setattr(listener.Listener, "_listen", listen_late)
