@@ -25,6 +25,8 @@ from chat.rows import MessageRow
 from realtime.publish import hint, publish_event
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg import AsyncConnection
 
 # `seq` comes from the chat's row, taken and given back with the message's own transaction: it is
@@ -72,6 +74,16 @@ SIGNED_POST_SQL = _POST_SQL.format(
     of_author=", author u",
 )
 
+# A batch lets a chat whose row somebody holds go soon: its other messages are for other chats.
+PATIENCE_SQL = "SET LOCAL lock_timeout = '500ms'"
+# The database has answered, with a refusal: the batch is undone.
+TOGETHER_FAILED = (
+    psycopg.IntegrityError,
+    psycopg.DataError,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+)
+
 # Never backwards, and not beyond what there is.
 READ_SQL = """
 UPDATE chat_membership s SET read_seq = LEAST(%(seq)s::bigint, c.last_seq)
@@ -100,6 +112,14 @@ class Read(NamedTuple):
     chat_id: int
     user_id: int
     seq: int
+
+
+class Post(NamedTuple):
+    """A message on its way to being stored."""
+
+    uri: str
+    user: PublicUser
+    draft: Draft
 
 
 class Posted(NamedTuple):
@@ -170,6 +190,33 @@ async def apost_message(db: AsyncConnection, uri: str, user: PublicUser, draft: 
         permissions.require_member(await permissions.aaccess(db, uri, user.id))
         found = await _aexecute(db, POST_SQL, parameters)
     return _posted(uri, user, found)
+
+
+async def apost_together(db: AsyncConnection, posts: Sequence[Post]) -> list[Posted | None]:
+    """Stores several messages in one transaction and one round trip: one commit for all of them.
+
+    None for one whose author is no member, or whose chat is not there; `apost_message` says which.
+    Raises TOGETHER_FAILED when the database refused one of them, and nothing is stored. `db` is in
+    autocommit mode.
+    """
+    # Everybody takes the chats' rows in one order, so that no two batches wait for each other.
+    order = sorted(range(len(posts)), key=lambda place: posts[place].uri)
+    cursors = {}
+    try:
+        async with db.pipeline(), db.transaction():
+            await db.execute(PATIENCE_SQL)
+            for place in order:
+                cursors[place] = await db.execute(POST_SQL, _parameters(*posts[place]))
+    except psycopg.Error:
+        # What had already been refused was not rolled back by its own pipeline.
+        if not db.closed:
+            await db.rollback()
+        raise
+    found = [await cursors[place].fetchone() for place in range(len(posts))]
+    return [
+        None if row is None else _posted(post.uri, post.user, row)
+        for post, row in zip(posts, found, strict=True)
+    ]
 
 
 def mark_read(chat_id: int, user: PublicUser, seq: int) -> None:

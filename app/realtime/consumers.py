@@ -8,12 +8,14 @@ room or inbox.
 """
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from django.conf import settings
 
-from chat import actions, drafts, events, permissions
+from chat import drafts, events, permissions
+from chat.actions import Posted
 from chat.drafts import Refused
 from realtime import auth, frame, pool
 from realtime.bucket import Bucket
@@ -41,6 +43,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 AUTH_SECONDS = 10.0
 # One typing frame a socket in this time is passed on; the rest say nothing new.
 TYPING_SECONDS = 1.0
+# Messages of one socket that may be under way before its next frame is read.
+MAX_UNDER_WAY = 64
 # An echoed `client_id` is cut off here: a UUID with some slack.
 MAX_ECHO = 64
 
@@ -181,7 +185,7 @@ class InboxEndpoint:
 class ChatEndpoint:
     """One chat, for one member."""
 
-    __slots__ = ("_hub", "_query", "_room", "_typed_at", "_uri")
+    __slots__ = ("_hub", "_query", "_room", "_typed_at", "_under_way", "_uri")
 
     def __init__(self, hub: Hub, uri: str, query: ChatQuery | None) -> None:
         self._hub = hub
@@ -189,6 +193,8 @@ class ChatEndpoint:
         self._query = query
         self._room: Room | None = None
         self._typed_at = 0.0
+        # Messages on their way to being stored.
+        self._under_way = 0
 
     async def attach(self, socket: Socket) -> None:
         access = await self._access(socket)
@@ -234,25 +240,33 @@ class ChatEndpoint:
             detail = f"{refused.field}: {refused.detail}"
             socket.push(events.error_frame(refused.code, detail, _echo(client_id)))
             return
+        stored = self._hub.writer.post(self._uri, socket.user, draft)
+        stored.add_done_callback(functools.partial(self._stored, socket, draft))
+        self._under_way += 1
+        if self._under_way >= MAX_UNDER_WAY:
+            await asyncio.wait([stored])
+
+    def _stored(self, socket: Socket, draft: drafts.Draft, stored: asyncio.Future[Posted]) -> None:
+        """Tell everyone of a message that is committed, and its author what became of it."""
+        self._under_way -= 1
         try:
-            async with pool.promptly() as db:
-                posted = await actions.apost_message(db, self._uri, socket.user, draft)
+            posted = stored.result()
         except permissions.NoSuchChat:
-            raise Close(NO_SUCH_CHAT, "no such chat") from None
+            socket.close(NO_SUCH_CHAT, "no such chat")
         except permissions.Forbidden:
-            raise Close(FORBIDDEN, "not a member any more") from None
+            socket.close(FORBIDDEN, "not a member any more")
         except AWAY:
             # Whether it is stored is not known; sent again with its client_id, it is once.
             detail = "The database is away; send it again with the same client_id."
             socket.push(events.error_frame("unavailable", detail, draft.client_id))
-            return
-        row = posted.row
-        if posted.created:
-            frame_text = events.message_frame(row)
-            hint = Hint(row.chat_id, row.seq, posted.departures, frame_text)
-            self._hub.hear(hint)
-            self._hub.hints.put(hint)
-        socket.push(events.ack_frame(row.client_id, row.seq, row.id))
+        else:
+            row = posted.row
+            if posted.created:
+                frame_text = events.message_frame(row)
+                hint = Hint(row.chat_id, row.seq, posted.departures, frame_text)
+                self._hub.hear(hint)
+                self._hub.hints.put(hint)
+            socket.push(events.ack_frame(row.client_id, row.seq, row.id))
 
     def _typing(self, socket: Socket) -> None:
         now = self._hub.loop.time()

@@ -30,6 +30,7 @@ from realtime.presence import RENEW_SECONDS, Presence
 from realtime.publish import WORKERS
 from realtime.room import Room
 from realtime.sockets import Socket
+from realtime.writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Hub:
         self.reads: AsyncFlusher[tuple[int, UserRow, int]] = AsyncFlusher(
             "reads", self._write_reads
         )
+        self.writer = Writer()
         self.inbox = Inbox(self)
         self._channel = f"worker.{layer.client_prefix}!{uuid.uuid4().hex}"
         self.presence = Presence(self._channel, self._presence_changed)
@@ -116,6 +118,8 @@ class Hub:
         await self.inbox.close()
         if self._refreshing is not None:
             self._refreshing.cancel()
+        # What is stored is hinted at, so this comes first.
+        await self.writer.close()
         await asyncio.gather(
             self.hints.close(), self.reads.close(), self.presence.close(), return_exceptions=True
         )

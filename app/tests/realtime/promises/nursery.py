@@ -202,9 +202,18 @@ def _prepare(directory: Path, port: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return posted
 
+    apost_together = actions.apost_together
+
+    async def post_together_or_die(*arguments: Any) -> list[actions.Posted | None]:
+        posted = await apost_together(*arguments)
+        if die.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return posted
+
     setattr(WireProtocol, "connection_made", small_buffer)  # noqa: B010
     setattr(hub.Hub, "_send_hints", send_or_lose)  # noqa: B010
     setattr(actions, "apost_message", post_or_die)  # noqa: B010
+    setattr(actions, "apost_together", post_together_or_die)  # noqa: B010
 
 
 if __name__ == "__main__":

@@ -1,0 +1,160 @@
+"""Store what the sockets of this worker send, several messages in one transaction.
+
+A lone message is stored at once. What comes while others are on their way to the database waits,
+and is stored together as soon as one of them is back: one round trip and one commit, however
+many. A chat's messages are under way one batch at a time, so that they keep their order.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from accounts.users import PublicUser
+from chat import actions
+from chat.actions import Post, Posted
+from chat.drafts import Draft
+from realtime import pool
+from realtime.flusher import RETRIED
+
+# Transactions under way at a time: one is planned and written while another one's commit waits
+# for the disk, and one may wait for a chat that somebody holds. More only make batches smaller.
+LANES = 3
+# Messages in one transaction: a few milliseconds of the database's time.
+BATCH = 100
+# Who has waited for so long is told so; the shipped page gives its socket up after 8 s.
+WAIT_SECONDS = 4.0
+CLOSE_SECONDS = 2.0
+
+
+class _Waiting(NamedTuple):
+    post: Post
+    stored: asyncio.Future[Posted]
+    since: float
+
+
+class Writer:
+    """One event loop's writer."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[_Waiting] = []
+        # Chats that have messages on their way.
+        self._busy: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn: asyncio.Handle | None = None
+
+    def post(self, uri: str, user: PublicUser, draft: Draft) -> asyncio.Future[Posted]:
+        """Take a message; the future is done when it is committed, or refused.
+
+        It raises NoSuchChat or Forbidden, or what the database or the lack of it raises: then
+        whether the message is stored is not known.
+        """
+        stored: asyncio.Future[Posted] = self._loop.create_future()
+        self._waiting.append(_Waiting(Post(uri, user, draft), stored, self._loop.time()))
+        self._wake()
+        return stored
+
+    async def close(self) -> None:
+        """Give what is under way or waits a moment to be stored."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                self._start()
+                while self._tasks:
+                    await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                    self._start()
+        for task in self._tasks:
+            task.cancel()
+
+    def _wake(self) -> None:
+        # At the end of this turn of the loop, which may bring more.
+        if self._turn is None and len(self._tasks) < LANES:
+            self._turn = self._loop.call_soon(self._start)
+
+    def _start(self) -> None:
+        self._turn = None
+        if len(self._tasks) >= LANES or not (batch := self._take()):
+            return
+        self._busy.update(one.post.uri for one in batch)
+        task = self._loop.create_task(self._run(batch), name="writer")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _take(self) -> list[_Waiting]:
+        """The oldest that may be stored now."""
+        too_long = self._loop.time() - WAIT_SECONDS
+        batch: list[_Waiting] = []
+        rest: list[_Waiting] = []
+        for one in self._waiting:
+            if one.since < too_long:
+                one.stored.set_exception(TimeoutError("waited too long for the database"))
+            elif len(batch) < BATCH and one.post.uri not in self._busy:
+                batch.append(one)
+            else:
+                rest.append(one)
+        self._waiting = rest
+        return batch
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._waiting:
+            self._wake()
+
+    async def _run(self, batch: list[_Waiting]) -> None:
+        apart = batch
+        if len(batch) > 1:
+            # A batch that fails has stored nothing, and one bad message must not fail the others.
+            with contextlib.suppress(*actions.TOGETHER_FAILED):
+                apart = await self._together(batch)
+        rooms: dict[str, list[_Waiting]] = defaultdict(list)
+        for one in apart:
+            rooms[one.post.uri].append(one)
+        self._release(one.post.uri for one in batch if one.post.uri not in rooms)
+        await asyncio.gather(*(self._apart(uri, some) for uri, some in rooms.items()))
+
+    async def _together(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """Store a batch in one transaction; returns those that need a closer look.
+
+        Raises TOGETHER_FAILED when nothing is stored; any other trouble is told to all of them.
+        """
+        try:
+            async with pool.promptly() as db:
+                found = await actions.apost_together(db, [one.post for one in batch])
+        except actions.TOGETHER_FAILED:
+            raise
+        except Exception as error:
+            for one in batch:
+                one.stored.set_exception(error)
+            return []
+        left = []
+        for one, posted in zip(batch, found, strict=True):
+            if posted is None:
+                left.append(one)
+            else:
+                one.stored.set_result(posted)
+        return left
+
+    async def _apart(self, uri: str, waiting: list[_Waiting]) -> None:
+        """Store a chat's messages one by one, in their order."""
+        away: Exception | None = None
+        try:
+            for one in waiting:
+                try:
+                    if away is not None:
+                        raise away
+                    async with pool.promptly() as db:
+                        one.stored.set_result(await actions.apost_message(db, *one.post))
+                except RETRIED as error:
+                    # The next one would wait as long, for the same.
+                    away = error
+                    one.stored.set_exception(error)
+                except Exception as error:
+                    one.stored.set_exception(error)
+        finally:
+            self._release([uri])
+
+    def _release(self, uris: Iterable[str]) -> None:
+        self._busy.difference_update(uris)
+        if self._waiting:
+            self._wake()

@@ -1,0 +1,218 @@
+"""Messages that wait for the database are stored together, and each is answered for itself."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from accounts.users import UserRow
+from chat import actions
+from chat.actions import Posted
+from chat.drafts import Draft
+from chat.permissions import Forbidden, NoSuchChat
+from realtime import pool
+from realtime.conninfo import connection_params
+from realtime.writer import Writer
+from tests.people import Person
+from tests.realtime.rooms import chat_id, make_room
+from tests.realtime.waiting import query
+
+Answer = Posted | BaseException
+
+
+def row(person: Person) -> UserRow:
+    return UserRow(person.id, person.username, "", "")
+
+
+def write(work: Callable[[Writer], Awaitable[list[Answer]]]) -> list[Answer]:
+    """Runs a coroutine with a writer of its own loop."""
+
+    async def main() -> list[Answer]:
+        writer = Writer()
+        try:
+            return await work(writer)
+        finally:
+            await writer.close()
+            await pool.close_pool()
+
+    return asyncio.run(main())
+
+
+def at_once(*posts: tuple[str, UserRow, Draft]) -> list[Answer]:
+    """What becomes of messages that all come in one turn of the loop."""
+
+    async def work(writer: Writer) -> list[Answer]:
+        return await asyncio.gather(*(writer.post(*post) for post in posts), return_exceptions=True)
+
+    return write(work)
+
+
+def draft(text: str = "x", client_id: uuid.UUID | None = None) -> Draft:
+    return Draft(text, client_id or uuid.uuid4())
+
+
+def stored(uri: str) -> list[tuple[int, str, str]]:
+    """(seq, text, transaction) of a chat's messages."""
+    sql = "SELECT seq, text, xmin::text FROM chat_message WHERE chat_id = %s ORDER BY seq"
+    rows: list[Any] = query(sql, chat_id(uri))
+    return rows
+
+
+def seqs(answers: list[Answer]) -> list[int]:
+    return [answer.row.seq if isinstance(answer, Posted) else 0 for answer in answers]
+
+
+def test_what_waits_is_stored_in_one_transaction_and_in_its_order(alice: Person) -> None:
+    one, two = make_room(alice), make_room(alice)
+    texts = [str(number) for number in range(20)]
+    posts = [(one, row(alice), draft(text)) for text in texts]
+    answers = at_once(*posts, (two, row(alice), draft()))
+    assert seqs(answers) == [*range(1, 21), 1]
+    assert [text for _, text, _ in stored(one)] == texts
+    assert len({transaction for *_, transaction in stored(one) + stored(two)}) == 1
+
+
+def test_a_chats_messages_keep_their_order_while_others_are_under_way(alice: Person) -> None:
+    uri, other = make_room(alice), make_room(alice)
+    texts = [str(number) for number in range(60)]
+
+    async def work(writer: Writer) -> list[Answer]:
+        sent, beside = [], []
+        for text in texts:
+            sent.append(writer.post(uri, row(alice), draft(text)))
+            beside.append(writer.post(other, row(alice), draft(text)))
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*beside)
+        return await asyncio.gather(*sent)
+
+    assert seqs(write(work)) == list(range(1, len(texts) + 1))
+    assert [text for _, text, _ in stored(uri)] == texts
+
+
+def test_repeats_in_one_batch_are_one_message_and_use_up_one_seq(
+    alice: Person, bob: Person
+) -> None:
+    uri = make_room(alice, bob)
+    again = draft("once")
+    answers = at_once(
+        (uri, row(alice), again),
+        (uri, row(alice), draft("between")),
+        (uri, row(alice), again),
+        # Somebody else's message may have the same name.
+        (uri, row(bob), again),
+    )
+    assert seqs(answers) == [1, 2, 1, 3]
+    assert [answer.created for answer in answers if isinstance(answer, Posted)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert [text for _, text, _ in stored(uri)] == ["once", "between", "once"]
+
+
+def test_a_repeat_of_what_another_process_is_storing_fails_nobody(alice: Person) -> None:
+    """It breaks the unique constraint, and with it the whole batch."""
+    uri, other = make_room(alice), make_room(alice)
+    again = draft("once")
+
+    async def work(writer: Writer) -> list[Answer]:
+        parameters = connection_params("test-other")
+        async with await psycopg.AsyncConnection.connect(**parameters) as db:
+            await actions.apost_message(db, uri, row(alice), again)
+            sent = [
+                writer.post(uri, row(alice), again),
+                writer.post(uri, row(alice), draft("next")),
+                writer.post(other, row(alice), draft("elsewhere")),
+            ]
+            await asyncio.sleep(0.2)
+            await db.commit()
+            return await asyncio.gather(*sent, return_exceptions=True)
+
+    answers = write(work)
+    assert seqs(answers) == [1, 2, 1]
+    assert [text for _, text, _ in stored(uri)] == ["once", "next"]
+
+
+def test_who_may_not_post_is_told_why_and_the_others_are_stored(alice: Person, bob: Person) -> None:
+    uri = make_room(alice)
+    answers = at_once(
+        (uri, row(alice), draft("one")),
+        (uri, row(bob), draft("never")),
+        ("nowhere", row(alice), draft("never")),
+        (uri, row(alice), draft("two")),
+    )
+    assert seqs(answers) == [1, 0, 0, 2]
+    assert isinstance(answers[1], Forbidden)
+    assert isinstance(answers[2], NoSuchChat)
+    assert [text for _, text, _ in stored(uri)] == ["one", "two"]
+
+
+def test_one_that_the_database_refuses_fails_no_other(alice: Person) -> None:
+    uri = make_room(alice)
+    answers = at_once(
+        (uri, row(alice), draft("one")),
+        # The tiers refuse it long before; here it stands for whatever nobody thought of.
+        (uri, row(alice), draft("\x00")),
+        (uri, row(alice), draft("two")),
+    )
+    assert seqs(answers) == [1, 0, 2]
+    assert isinstance(answers[1], psycopg.DataError)
+    assert [(seq, text) for seq, text, _ in stored(uri)] == [(1, "one"), (2, "two")]
+
+
+def test_a_chat_that_somebody_holds_keeps_no_other_waiting_for_long(alice: Person) -> None:
+    held, free = make_room(alice), make_room(alice)
+    with psycopg.connect(**connection_params("test-holder")) as holder:
+        holder.execute("SELECT FROM chat_chat WHERE id = %s FOR UPDATE", [chat_id(held)])
+        posts = [(uri, row(alice), draft()) for uri in (held, free, held, free)]
+        answers = at_once(*posts)
+    assert seqs(answers) == [0, 1, 0, 2]
+    assert isinstance(answers[0], psycopg.OperationalError)
+    assert isinstance(answers[2], psycopg.OperationalError)
+
+
+def test_many_batches_over_the_same_chats_do_not_wait_for_each_other(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers that take the same chats' rows, each its own way round."""
+    uris = [make_room(alice) for _ in range(8)]
+    rounds = 30
+
+    async def apart(*post: Any) -> Posted:
+        raise AssertionError("a batch has failed")
+
+    async def talk(writer: Writer, order: list[str]) -> list[Answer]:
+        answers: list[Answer] = []
+        for _ in range(rounds):
+            answers += await asyncio.gather(*(writer.post(u, row(alice), draft()) for u in order))
+        return answers
+
+    async def work(writer: Writer) -> list[Answer]:
+        both = await asyncio.gather(talk(writer, uris), talk(Writer(), uris[::-1]))
+        return [answer for answers in both for answer in answers]
+
+    monkeypatch.setattr(actions, "apost_message", apart)
+    write(work)
+    for uri in uris:
+        assert [seq for seq, *_ in stored(uri)] == list(range(1, 2 * rounds + 1))
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_nothing_is_said_to_be_stored_when_the_commit_fails(
+    alice: Person, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """An author who is gone: the foreign key is looked at when the transaction commits."""
+    uri = make_room(alice)
+    gone = row(alice)._replace(id=2_000_000_000)
+    monkeypatch.setattr(
+        actions, "POST_SQL", actions.POST_SQL.replace("s.user_id = %(user_id)s", "TRUE")
+    )
+    answers = at_once(*((uri, gone, draft()) for _ in range(count)))
+    assert all(isinstance(answer, psycopg.IntegrityError) for answer in answers)
+    assert stored(uri) == []
