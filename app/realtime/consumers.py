@@ -264,8 +264,7 @@ class ChatEndpoint:
             if posted.created:
                 frame_text = events.message_frame(row)
                 hint = Hint(row.chat_id, row.seq, posted.departures, frame_text)
-                self._hub.hear(hint)
-                self._hub.hints.put(hint)
+                self._hub.tell_message(hint)
             socket.push(events.ack_frame(row.client_id, row.seq, row.id))
 
     def _typing(self, socket: Socket) -> None:

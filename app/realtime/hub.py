@@ -46,6 +46,8 @@ ACCESS_BATCH = 2_000
 ROOM_LINGER_SECONDS = 8.0
 
 LAST_SEQS_SQL = "SELECT id, last_seq, departures FROM chat_chat WHERE id = ANY(%(chats)s)"
+# Nothing is told where another history holds.
+HISTORY_HINT_SQL = f"{HINT_SQL} WHERE ({epoch.EPOCH_SQL}) = %s"
 
 
 class Hub:
@@ -72,7 +74,8 @@ class Hub:
         self._sessions: dict[uuid.UUID, set[Socket]] = {}
         self._expiring: dict[int, set[Socket]] = {}
 
-        self.hints: AsyncFlusher[hints.Hint] = AsyncFlusher("hints", self._send_hints)
+        # Each with the history that its message is of.
+        self._hints: AsyncFlusher[tuple[str, hints.Hint]] = AsyncFlusher("hints", self._send_hints)
         self.events: AsyncFlusher[tuple[str, dict[str, Any]]] = AsyncFlusher(
             "events", self._send_events
         )
@@ -121,7 +124,7 @@ class Hub:
         # What is stored is hinted at, so this comes first.
         await self.writer.close()
         await asyncio.gather(
-            self.hints.close(), self.reads.close(), self.presence.close(), return_exceptions=True
+            self._hints.close(), self.reads.close(), self.presence.close(), return_exceptions=True
         )
         await self.events.close()
         await self.layer.close()
@@ -313,8 +316,17 @@ class Hub:
             event = {"type": "presence.changed", "chat_id": chat_id, "worker": self._channel}
             self.events.put((f"chat.{chat_id}", event))
 
-    async def _send_hints(self, batch: list[hints.Hint]) -> None:
-        await pool.execute(HINT_SQL, (hints.CHANNEL, hints.pack(batch)))
+    def tell_message(self, hint: hints.Hint) -> None:
+        """Show everyone, here and on other workers, a message that was stored a moment ago."""
+        self.hear(hint)
+        self._hints.put((self.epoch, hint))
+
+    async def _send_hints(self, batch: list[tuple[str, hints.Hint]]) -> None:
+        # What waited for a database that came back from a backup tells of numbers that are not
+        # given in it, and a worker would believe it. What is lost besides, the tick finds.
+        of_epoch = batch[-1][0]
+        payloads = hints.pack(hint for history, hint in batch if history == of_epoch)
+        await pool.execute(HISTORY_HINT_SQL, (hints.CHANNEL, payloads, of_epoch))
 
     async def _send_events(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
         await self.layer.group_send_many(batch)

@@ -8,8 +8,10 @@ many. A chat's messages are under way one batch at a time, so that they keep the
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, TypeVar
+
+import psycopg
 
 from accounts.users import PublicUser
 from chat import actions
@@ -17,6 +19,8 @@ from chat.actions import Post, Posted
 from chat.drafts import Draft
 from realtime import pool
 from realtime.flusher import RETRIED
+
+T = TypeVar("T")
 
 # Transactions under way at a time: one is planned and written while another one's commit waits
 # for the disk, and one may wait for a chat that somebody holds. More only make batches smaller.
@@ -26,6 +30,9 @@ BATCH = 100
 # Who has waited for so long is told so; the shipped page gives its socket up after 8 s.
 WAIT_SECONDS = 4.0
 CLOSE_SECONDS = 2.0
+# A connection that breaks so soon was dead when it was lent: ended by the server a moment ago,
+# perhaps with all others of the pool. A message may go twice, its client_id lets it in once.
+BROKEN_SECONDS = 0.5
 
 
 class _Waiting(NamedTuple):
@@ -119,8 +126,8 @@ class Writer:
         Raises TOGETHER_FAILED when nothing is stored; any other trouble is told to all of them.
         """
         try:
-            async with pool.promptly() as db:
-                found = await actions.apost_together(db, [one.post for one in batch])
+            posts = [one.post for one in batch]
+            found = await self._tried(lambda db: actions.apost_together(db, posts))
         except actions.TOGETHER_FAILED:
             raise
         except Exception as error:
@@ -143,8 +150,7 @@ class Writer:
                 try:
                     if away is not None:
                         raise away
-                    async with pool.promptly() as db:
-                        one.stored.set_result(await actions.apost_message(db, *one.post))
+                    one.stored.set_result(await self._apost(one.post))
                 except RETRIED as error:
                     # The next one would wait as long, for the same.
                     away = error
@@ -153,6 +159,20 @@ class Writer:
                     one.stored.set_exception(error)
         finally:
             self._release([uri])
+
+    async def _apost(self, post: Post) -> Posted:
+        return await self._tried(lambda db: actions.apost_message(db, *post))
+
+    async def _tried(self, work: Callable[[pool.Connection], Awaitable[T]]) -> T:
+        """Work on a connection, and on another one when the first was dead already."""
+        end = self._loop.time() + BROKEN_SECONDS
+        while True:
+            async with pool.promptly() as db:
+                try:
+                    return await work(db)
+                except psycopg.OperationalError:
+                    if not db.closed or self._loop.time() > end:
+                        raise
 
     def _release(self, uris: Iterable[str]) -> None:
         self._busy.difference_update(uris)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
 
+import psycopg
 import pytest
 
 from chat import epoch
 from chat.models import Chat, Message
+from realtime import hints, pool
+from realtime.conninfo import connection_params
+from realtime.hub import close_hub, get_hub
 from tests.people import Person
 from tests.realtime.clients import chat
 from tests.realtime.rooms import make_room, post, user_of
@@ -133,6 +138,25 @@ def test_a_new_epoch_sends_every_client_away_and_resets_it_when_it_returns(
         assert client.closed() == 1012
     with chat(workers[0], alice, uri, f"?after=1&epoch={held}") as client:
         assert client.next() == {"type": "reset", "seq": 1, "epoch": renewed}
+
+
+def test_hints_that_waited_are_not_told_to_a_database_of_another_history() -> None:
+    """A restore: they tell of numbers that nobody was given in it."""
+
+    async def told(*histories: str) -> list[str]:
+        hub = await get_hub()
+        parameters = connection_params("test-listener")
+        try:
+            async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as db:
+                await db.execute(f"LISTEN {hints.CHANNEL}")
+                for number, history in enumerate(histories, 1):
+                    await hub._send_hints([(history, hints.Hint(0, number, 0, ""))])
+                return [one.payload async for one in db.notifies(timeout=0.2)]
+        finally:
+            await close_hub()
+            await pool.close_pool()
+
+    assert asyncio.run(told("0" * 32, epoch.current(), "0" * 32)) == ["0 2 0 "]
 
 
 def test_a_restore_that_nobody_told_of_resets_the_clients_it_leaves_ahead(

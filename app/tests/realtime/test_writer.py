@@ -177,6 +177,36 @@ def test_a_chat_that_somebody_holds_keeps_no_other_waiting_for_long(alice: Perso
     assert isinstance(answers[2], psycopg.OperationalError)
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_connection_that_the_server_ends_is_changed_for_another(
+    alice: Person, count: int
+) -> None:
+    """As when PostgreSQL restarts, or an administrator ends all backends: nobody is troubled."""
+    uri = make_room(alice)
+    room = chat_id(uri)
+
+    async def work(writer: Writer) -> list[Answer]:
+        with (
+            psycopg.connect(**connection_params("test-holder")) as holder,
+            psycopg.connect(**connection_params("test-administrator"), autocommit=True) as admin,
+        ):
+            holder.execute("SELECT FROM chat_chat WHERE id = %s FOR UPDATE", [room])
+            sent = [writer.post(uri, row(alice), draft(str(number))) for number in range(count)]
+            waiting = """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE application_name LIKE 'chatire-ws%' AND wait_event_type = 'Lock'
+                  AND datname = current_database()
+            """
+            ended: list[Any] = []
+            while not ended:
+                await asyncio.sleep(0.01)
+                ended = admin.execute(waiting).fetchall()
+        return await asyncio.gather(*sent, return_exceptions=True)
+
+    assert seqs(write(work)) == list(range(1, count + 1))
+    assert [text for _, text, _ in stored(uri)] == [str(number) for number in range(count)]
+
+
 def test_many_batches_over_the_same_chats_do_not_wait_for_each_other(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

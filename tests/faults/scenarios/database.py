@@ -174,7 +174,6 @@ def read_only(run: Run) -> None:
     "a backup, 8 s of messages, and the backup again: another history",
     within=20,
     seconds=50,
-    slow=True,
 )
 def older_backup(run: Run) -> None:
     """Everybody is told `reset` and starts over, without a person."""
