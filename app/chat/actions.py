@@ -74,8 +74,60 @@ SIGNED_POST_SQL = _POST_SQL.format(
     of_author=", author u",
 )
 
-# A batch lets a chat whose row somebody holds go soon: its other messages are for other chats.
-PATIENCE_SQL = "SET LOCAL lock_timeout = '500ms'"
+# Several messages at once, for one commit and far less work than a statement each. It differs from
+# _POST_SQL in this: the chats' rows are taken in the order of their ids, so that no two batches
+# wait for each other; a chat's row is taken once, and its messages get their numbers in the order
+# they were given in; a client_id that comes twice is stored the first time, no client_id each time. A batch lets a chat
+# whose row somebody holds go soon, for its other messages are for other chats.
+TOGETHER_SQL = """
+WITH patience AS (
+    SELECT set_config('lock_timeout', '500ms', true) AS is_set
+), posts AS MATERIALIZED (
+    SELECT c.id AS chat_id, p.place, p.user_id, p.client_id, p.text
+    FROM unnest(
+        %(uris)s::text[], %(users)s::integer[], %(client_ids)s::uuid[], %(texts)s::text[]
+    ) WITH ORDINALITY AS p (uri, user_id, client_id, text, place)
+    JOIN chat_chat c ON c.uri = p.uri
+    JOIN chat_membership s ON s.chat_id = c.id AND s.user_id = p.user_id
+), earlier AS MATERIALIZED (
+    SELECT p.place, m.id, m.seq, m.text, m.create_date
+    FROM posts p
+    JOIN chat_message m ON m.chat_id = p.chat_id
+        AND m.author_id = p.user_id AND m.client_id = p.client_id
+), fresh AS MATERIALIZED (
+    SELECT one.*, row_number() OVER (PARTITION BY chat_id ORDER BY place) AS number
+    FROM (
+        SELECT DISTINCT ON (chat_id, user_id, coalesce(client_id::text, place::text)) *
+        FROM posts WHERE place NOT IN (SELECT place FROM earlier)
+        ORDER BY chat_id, user_id, coalesce(client_id::text, place::text), place
+    ) one
+), held AS MATERIALIZED (
+    SELECT c.id FROM chat_chat c, patience
+    WHERE c.id = ANY (ARRAY(SELECT chat_id FROM fresh)) AND patience.is_set <> ''
+    ORDER BY c.id FOR NO KEY UPDATE OF c
+), taken AS (
+    UPDATE chat_chat c SET last_seq = last_seq + f.many, update_date = clock_timestamp()
+    FROM (SELECT chat_id, count(*) AS many FROM fresh GROUP BY chat_id) f
+    JOIN held ON held.id = f.chat_id
+    WHERE c.id = f.chat_id
+    RETURNING c.id, c.last_seq - f.many AS before, c.update_date, c.departures
+), stored AS (
+    INSERT INTO chat_message (chat_id, seq, author_id, client_id, text, create_date)
+    SELECT f.chat_id, t.before + f.number, f.user_id, f.client_id, f.text, t.update_date
+    FROM fresh f JOIN taken t ON t.id = f.chat_id
+    RETURNING chat_id, id, seq, text, create_date
+)
+SELECT p.place, CASE WHEN f.place = p.place THEN t.departures END,
+    p.chat_id, s.id, s.seq, s.text, p.client_id, s.create_date
+FROM posts p
+JOIN fresh f ON f.chat_id = p.chat_id AND f.user_id = p.user_id
+    AND (f.place = p.place OR f.client_id = p.client_id)
+JOIN taken t ON t.id = f.chat_id
+JOIN stored s ON s.chat_id = f.chat_id AND s.seq = t.before + f.number
+UNION ALL
+SELECT p.place, NULL, p.chat_id, e.id, e.seq, e.text, p.client_id, e.create_date
+FROM posts p JOIN earlier e ON e.place = p.place
+"""
 # The database has answered, with a refusal: the batch is undone.
 TOGETHER_FAILED = (
     psycopg.IntegrityError,
@@ -193,30 +245,24 @@ async def apost_message(db: AsyncConnection, uri: str, user: PublicUser, draft: 
 
 
 async def apost_together(db: AsyncConnection, posts: Sequence[Post]) -> list[Posted | None]:
-    """Stores several messages in one transaction and one round trip: one commit for all of them.
+    """Stores several messages in one statement: one round trip and one commit for all of them.
 
     None for one whose author is no member, or whose chat is not there; `apost_message` says which.
     Raises TOGETHER_FAILED when the database refused one of them, and nothing is stored. `db` is in
     autocommit mode.
     """
-    # Everybody takes the chats' rows in one order, so that no two batches wait for each other.
-    order = sorted(range(len(posts)), key=lambda place: posts[place].uri)
-    cursors = {}
-    try:
-        async with db.pipeline(), db.transaction():
-            await db.execute(PATIENCE_SQL)
-            for place in order:
-                cursors[place] = await db.execute(POST_SQL, _parameters(*posts[place]))
-    except psycopg.Error:
-        # What had already been refused was not rolled back by its own pipeline.
-        if not db.closed:
-            await db.rollback()
-        raise
-    found = [await cursors[place].fetchone() for place in range(len(posts))]
-    return [
-        None if row is None else _posted(post.uri, post.user, row)
-        for post, row in zip(posts, found, strict=True)
-    ]
+    parameters = {
+        "uris": [post.uri for post in posts],
+        "users": [post.user.id for post in posts],
+        "client_ids": [post.draft.client_id for post in posts],
+        "texts": [post.draft.text for post in posts],
+    }
+    cursor = await db.execute(TOGETHER_SQL, parameters)
+    answers: list[Posted | None] = [None] * len(posts)
+    for place, *found in await cursor.fetchall():
+        post = posts[place - 1]
+        answers[place - 1] = _posted(post.uri, post.user, tuple(found))
+    return answers
 
 
 def mark_read(chat_id: int, user: PublicUser, seq: int) -> None:

@@ -1,4 +1,4 @@
-"""Store what the sockets of this worker send, several messages in one transaction.
+"""Store what the sockets of this worker send, several messages in one statement.
 
 A lone message is stored at once. What comes while others are on their way to the database waits,
 and is stored together as soon as one of them is back: one round trip and one commit, however

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -114,6 +115,16 @@ def test_repeats_in_one_batch_are_one_message_and_use_up_one_seq(
         True,
     ]
     assert [text for _, text, _ in stored(uri)] == ["once", "between", "once"]
+
+
+def test_messages_without_a_client_id_are_each_one_of_their_own(alice: Person) -> None:
+    uri = make_room(alice)
+    nameless = Draft("same", None)
+    answers = at_once(*((uri, row(alice), one) for one in (nameless, draft("named"), nameless)))
+    assert seqs(answers) == [1, 2, 3]
+    assert all(answer.created for answer in answers if isinstance(answer, Posted))
+    assert [text for _, text, _ in stored(uri)] == ["same", "named", "same"]
+    assert len({transaction for *_, transaction in stored(uri)}) == 1
 
 
 def test_a_repeat_of_what_another_process_is_storing_fails_nobody(alice: Person) -> None:
@@ -233,6 +244,41 @@ def test_many_batches_over_the_same_chats_do_not_wait_for_each_other(
         assert [seq for seq, *_ in stored(uri)] == list(range(1, 2 * rounds + 1))
 
 
+def test_repeats_on_several_workers_at_once_are_one_message_each_and_leave_no_gap(
+    alice: Person, bob: Person
+) -> None:
+    """Clients that lost their sockets and say everything again, while the first is under way."""
+    chance = random.Random(4)
+    uris = [make_room(alice, bob) for _ in range(3)]
+    said = [
+        (chance.choice(uris), row(chance.choice([alice, bob])), draft(str(number)))
+        for number in range(120)
+    ]
+
+    async def talk(writer: Writer, posts: list[Any]) -> list[Answer]:
+        sent = []
+        for post in posts:
+            sent.append(writer.post(*post))
+            if chance.random() < 0.2:
+                await asyncio.sleep(0)
+        return await asyncio.gather(*sent)
+
+    async def work(writer: Writer) -> list[Answer]:
+        again = [chance.sample(said, len(said)) for _ in range(3)]
+        writers = [writer, Writer(), Writer()]
+        answers = await asyncio.gather(*(talk(*one) for one in zip(writers, again, strict=True)))
+        return [answer for some in answers for answer in some]
+
+    answers = [answer for answer in write(work) if isinstance(answer, Posted)]
+    assert len(answers) == 3 * len(said)
+    assert sum(answer.created for answer in answers) == len(said)
+    assert len({(answer.row.uri, answer.row.seq) for answer in answers}) == len(said)
+    for uri in uris:
+        expected = [text for room, _, (text, _) in said if room == uri]
+        assert [seq for seq, *_ in stored(uri)] == list(range(1, len(expected) + 1))
+        assert sorted(text for _, text, _ in stored(uri)) == sorted(expected)
+
+
 @pytest.mark.parametrize("count", [1, 5])
 def test_nothing_is_said_to_be_stored_when_the_commit_fails(
     alice: Person, monkeypatch: pytest.MonkeyPatch, count: int
@@ -240,9 +286,11 @@ def test_nothing_is_said_to_be_stored_when_the_commit_fails(
     """An author who is gone: the foreign key is looked at when the transaction commits."""
     uri = make_room(alice)
     gone = row(alice)._replace(id=2_000_000_000)
-    monkeypatch.setattr(
-        actions, "POST_SQL", actions.POST_SQL.replace("s.user_id = %(user_id)s", "TRUE")
-    )
+    member = {"POST_SQL": "s.user_id = %(user_id)s", "TOGETHER_SQL": "s.user_id = p.user_id"}
+    for name, condition in member.items():
+        statement = getattr(actions, name)
+        assert condition in statement
+        monkeypatch.setattr(actions, name, statement.replace(condition, "TRUE"))
     answers = at_once(*((uri, gone, draft()) for _ in range(count)))
     assert all(isinstance(answer, psycopg.IntegrityError) for answer in answers)
     assert stored(uri) == []
