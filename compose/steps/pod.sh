@@ -43,13 +43,15 @@ remove_pod() {
 
 # in_pod command…: in bench/, with the engine, the pod's network and a view of all processes.
 in_pod() {
-    local socket=/var/run/docker.sock tty=()
+    local socket=/var/run/docker.sock options=()
     case ${DOCKER_HOST:-} in unix://*) socket=${DOCKER_HOST#unix://} ;; esac
-    if [ -t 1 ]; then tty=(--tty); fi
-    docker run --rm --init "${tty[@]}" --user "$(id -u):$(id -g)" --group-add "$(stat -Lc %g "$socket")" \
+    if [ -t 1 ]; then options+=(--tty); fi
+    # Somebody may want the results in /tmp itself.
+    if [ "${results%/*}" != /tmp ]; then options+=(--tmpfs /tmp:mode=1777); fi
+    docker run --rm --init "${options[@]}" --user "$(id -u):$(id -g)" --group-add "$(stat -Lc %g "$socket")" \
         --network "container:$CHATIRE_PROJECT" --pid host --ulimit nofile=20000:20000 \
         --label "chatire.pod=$CHATIRE_PROJECT" --label "chatire.tools=$$" \
         --volume "$root:$root:ro" --volume "${results%/*}:${results%/*}" --volume "$socket:/var/run/docker.sock" \
-        --tmpfs /tmp:mode=1777 --env CHATIRE_PROJECT --env CHATIRE_SECRETS_DIR --env "CHATIRE_ROOT=$root" \
+        --env CHATIRE_PROJECT --env CHATIRE_SECRETS_DIR --env "CHATIRE_ROOT=$root" \
         --workdir "$root/bench" "chatire/bench:$CHATIRE_PROJECT" "$@"
 }

@@ -1,8 +1,8 @@
 """Durable publishing with chatire's own code, without sockets: what the hints cost.
 
-Run inside the application's image. Two processes of eight connections each store messages as the
-ws tier does (chat.actions) and, with HINTS=1, hand each one's hint to a flusher of their process
-as the hub does. A listener in a third process counts the hints. Prints one line of JSON.
+Run inside the application's image. Two processes, each with half of the posters, store messages as
+ws workers do (realtime.writer) and, with HINTS=1, hand each one's hint to a flusher of their
+process as the hub does. A listener in a third process counts the hints. Prints one line of JSON.
 
 CONNECTIONS, SECONDS, HINTS, USER_ID and ROOMS (their names) come from the environment.
 """
@@ -42,11 +42,12 @@ async def connect() -> Any:
 async def publish(
     number: int, connections: int, rooms: list[str], hinted: bool, begin: float, until: float
 ) -> list[float]:
-    """Store messages over some connections, from one moment to another; seconds of each."""
+    """Store messages for some posters, from one moment to another; seconds of each."""
     from accounts.users import UserRow
-    from chat import actions, drafts, events  # type: ignore[attr-defined]
-    from realtime import hints
+    from chat import drafts, events  # type: ignore[attr-defined]
+    from realtime import hints, pool
     from realtime.flusher import HINT_SQL, AsyncFlusher
+    from realtime.writer import Writer
 
     own = await connect()
 
@@ -54,27 +55,28 @@ async def publish(
         await own.execute(HINT_SQL, (CHANNEL, hints.pack(batch)))
 
     flusher: AsyncFlusher[hints.Hint] = AsyncFlusher("hints", send)
+    writer = Writer()
     user = UserRow(USER, "bench-0", "", "")
     took: list[float] = []
 
     async def one(lane: int) -> None:
-        db = await connect()
         turn = lane + number * connections
         await asyncio.sleep(begin - time.time())
         while (now := time.time()) < until:
             text = f"{now:.6f}".ljust(200, "x")
-            posted = await actions.apost_message(
-                db, rooms[turn % len(rooms)], user, drafts.check_draft(text, None)
+            posted = await writer.post(
+                rooms[turn % len(rooms)], user, drafts.check_draft(text, None)
             )
             took.append(time.time() - now)
             if hinted:
                 row = posted.row
                 flusher.put(hints.Hint(row.chat_id, row.seq, 0, events.message_frame(row)))
             turn += 7
-        await db.close()
 
     await asyncio.gather(*(one(lane) for lane in range(connections)))
     await flusher.close(5)
+    await writer.close()
+    await pool.close_pool()
     return took
 
 
