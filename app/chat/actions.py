@@ -77,8 +77,9 @@ SIGNED_POST_SQL = _POST_SQL.format(
 # Several messages at once, for one commit and far less work than a statement each. It differs from
 # _POST_SQL in this: the chats' rows are taken in the order of their ids, so that no two batches
 # wait for each other; a chat's row is taken once, and its messages get their numbers in the order
-# they were given in; a client_id that comes twice is stored the first time, no client_id each time. A batch lets a chat
-# whose row somebody holds go soon, for its other messages are for other chats.
+# they were given in. A client_id that comes twice is stored the first time; what has none is a
+# message each time. A batch lets a chat whose row somebody holds go soon, for its other messages
+# are for other chats.
 TOGETHER_SQL = """
 WITH patience AS (
     SELECT set_config('lock_timeout', '500ms', true) AS is_set
