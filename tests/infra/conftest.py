@@ -42,6 +42,10 @@ MODULES = [
     "nginx",
     "network",
     "secrets",
+    "units",
+    "ports",
+    "tls",
+    "files",
     "delivery",
     "protocol",
     "slow",
@@ -300,6 +304,10 @@ def _bytes(size: str | None) -> int | None:
 
 TARGET = pytest.StashKey[Target]()
 
+# What only hosts have: units, firewalls, certificates, files that outlive a container.
+if not os.environ.get("CHATIRE_INVENTORY"):
+    collect_ignore = ["test_units.py", "test_ports.py", "test_tls.py", "test_files.py"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if inventory := os.environ.get("CHATIRE_INVENTORY"):
@@ -324,13 +332,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `node`, `http`, `ws`, … runs once for each node of that role."""
+    """A test that takes `node`, `http`, `ws`, … runs once for each node of that role.
+
+    One that takes `machine` runs once for each host, one that takes `front` for each of nginx's.
+    """
     behind = tuple(role for role in ROLES if role != "nginx")
     roles = {"node": ROLES, "tier": TIERS, "behind": behind} | {role: (role,) for role in ROLES}
     for name in roles.keys() & set(metafunc.fixturenames):
         target = metafunc.config.stash[TARGET]
         nodes = [node for role in roles[name] for node in target.nodes(role)]
         metafunc.parametrize(name, nodes, ids=repr)
+    for name, role in {"machine": None, "front": "nginx"}.items():
+        if name in metafunc.fixturenames:
+            servers = metafunc.config.stash[TARGET]
+            assert isinstance(servers, Servers)
+            metafunc.parametrize(name, servers.machines(role), ids=repr)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -344,6 +360,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def target(request: pytest.FixtureRequest) -> Target:
     """The running chat."""
     return request.config.stash[TARGET]
+
+
+@pytest.fixture(scope="session")
+def servers(target: Target) -> Servers:
+    """The same, for tests of what only hosts have."""
+    assert isinstance(target, Servers)
+    return target
 
 
 @pytest.fixture(scope="session")

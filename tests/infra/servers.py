@@ -21,7 +21,7 @@ import testinfra
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
-from target import ROLES, Health, Limits, Listener, Node, SecretFile, Target
+from target import ROLES, TIERS, Health, Limits, Listener, Node, SecretFile, Target, said
 
 PLAYBOOKS = Path(__file__).resolve().parents[2] / "deploy" / "ansible"
 GROUPS = {"postgres": "postgresql", "http": "http", "ws": "ws", "nginx": "nginx"}
@@ -29,6 +29,9 @@ SECRETS = "/etc/chatire/secrets"
 ACCESS_LOG = "/var/log/chatire/access.log"
 # Where a port is filtered nothing answers at all.
 SCAN_SECONDS = 1.0
+# Where version 2 of them is: beside version 1, or alone.
+CONTROL_GROUPS = "/sys/fs/cgroup/unified /sys/fs/cgroup"
+NOT_JOINED = 99
 # systemd writes "no limit" as one of these.
 NO_LIMIT = ("infinity", "18446744073709551615", "")
 
@@ -72,14 +75,17 @@ else:
 
 
 class Machine:
-    """One host of the inventory."""
+    """One host of the inventory, with the roles that its groups give it."""
 
-    def __init__(self, name: str, variables: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, variables: Mapping[str, Any], roles: frozenset[str]) -> None:
         self.name = name
+        self.variables = variables
+        self.roles = roles
         user = variables.get("ansible_user")
         where = str(variables.get("ansible_host", name))
         port = variables.get("ansible_port")
         self.address = where
+        self.ssh_port = int(variables.get("base_ssh_port", port or 22))
         spec = f"ssh://{f'{user}@' if user else ''}{where}{f':{port}' if port else ''}"
         options: dict[str, Any] = {"controlpersist": 120, "timeout": 20}
         if variables.get("ansible_ssh_private_key_file"):
@@ -88,10 +94,19 @@ class Machine:
             options["ssh_extra_args"] = variables["ansible_ssh_common_args"]
         self.host: Host = testinfra.get_host(spec, **options)
 
+    def __repr__(self) -> str:
+        return self.name
+
     def root(self, command: str, *args: str) -> CommandResult:
         """Run a shell command as root."""
         inner = command % tuple(map(shlex.quote, args)) if args else command
         return self.host.run("sudo -n sh -c %s", inner)
+
+    def check(self, command: str, *args: str) -> str:
+        """Run a shell command as root that has to succeed; returns what it printed."""
+        result = self.root(command, *args)
+        assert result.rc == 0, said(result)
+        return str(result.stdout)
 
     def units(self, pattern: str) -> list[str]:
         listed = self.root(f"systemctl list-units --plain --no-legend --all '{pattern}'").stdout
@@ -115,11 +130,12 @@ class Unit(Node):
 
     def run(self, command: str, *args: str, as_root: bool = False) -> CommandResult:
         """In the namespaces of the main process, which its sandbox made."""
+        return self.machine.root(self._inside(command, *args, as_root=as_root))
+
+    def _inside(self, command: str, *args: str, as_root: bool = False) -> str:
         inner = command % tuple(map(shlex.quote, args)) if args else command
         user = "" if as_root else f"setpriv --reuid={self._uid} --regid={self._gid} --init-groups "
-        return self.machine.root(
-            f"nsenter -t {self.main_pid} -m -n -- {user}sh -c {shlex.quote(inner)}"
-        )
+        return f"nsenter -t {self.main_pid} -m -n -- {user}sh -c {shlex.quote(inner)}"
 
     @cached_property
     def main_pid(self) -> int:
@@ -144,7 +160,7 @@ class Unit(Node):
         return f"{self._uid}:{self._gid}"
 
     @cached_property
-    def _bind(self) -> str:
+    def bind(self) -> str:
         """Where the tier's process listens, as its unit's own readiness check has it."""
         found = re.search(
             r"argv\[\]=/usr/local/lib/chatire/ready (\S+)",
@@ -156,7 +172,7 @@ class Unit(Node):
     @property
     def health(self) -> Health:
         if self.role in ("http", "ws"):
-            check = f"/usr/local/lib/chatire/ready {self._bind} 1"
+            check = f"/usr/local/lib/chatire/ready {self.bind} 1"
             asked = self.run(check)
         else:
             check = f"systemctl is-active {self.unit}"
@@ -226,12 +242,28 @@ class Unit(Node):
         return self.machine.address
 
     def reaches(self, address: str, port: int) -> bool:
-        return bool(self.run("python3 -IS -c %s %s %s", _CONNECT, address, str(port)).rc == 0)
+        """In its control group as well, by which systemd filters addresses."""
+        group = shlex.quote(self.show("ControlGroup")["ControlGroup"])
+        join = f"for root in {CONTROL_GROUPS}; do [ ! -e $root/cgroup.controllers ] || break; done;"
+        probe = self._inside("python3 -IS -c %s %s %s", _CONNECT, address, str(port))
+        tried = self.machine.root(
+            f"{join} echo $$ >$root{group}/cgroup.procs || exit {NOT_JOINED}; {probe}"
+        )
+        assert tried.rc != NOT_JOINED, said(tried)
+        return bool(tried.rc == 0)
 
     @property
     def has_way_out(self) -> bool:
         found = self.show("PrivateNetwork", "IPAddressDeny")
         return found["PrivateNetwork"] != "yes" and "0.0.0.0/0" not in found["IPAddressDeny"]
+
+    @property
+    def listens_to(self) -> str:
+        return self.bind.rpartition(":")[0] if self.role in TIERS else super().listens_to
+
+    @property
+    def answers_nginx_by_address(self) -> bool:
+        return self.role in TIERS and self.show("PrivateNetwork")["PrivateNetwork"] != "yes"
 
     @property
     def has_a_system_of_its_own(self) -> bool:
@@ -293,12 +325,32 @@ class Servers(Target):
         if not any(groups.values()):
             # The smallest inventory: a host name, for everything.
             groups = dict.fromkeys(GROUPS, everybody)
-        self._machines = {name: Machine(name, variables[name]) for name in everybody}
+        self._machines = {
+            name: Machine(
+                name,
+                variables[name],
+                frozenset(role for role, names in groups.items() if name in names),
+            )
+            for name in everybody
+        }
         self._groups = groups
-        name = str(variables[groups["nginx"][0]].get("chatire_server_name", "{{"))
+        front = variables[groups["nginx"][0]]
+        name = str(front.get("chatire_server_name", "{{"))
         self.name = groups["nginx"][0] if "{{" in name else name
+        self.names = [self.name, *front.get("chatire_extra_names", [])]
         self.url = f"https://{self.name}"
         self._nodes: dict[str, list[Node]] = {}
+
+    def machines(self, role: str | None = None) -> list[Machine]:
+        """The hosts of a role, or all that have one."""
+        return [
+            machine
+            for machine in self._machines.values()
+            if (role in machine.roles if role else machine.roles)
+        ]
+
+    def units(self, role: str) -> list[Unit]:
+        return [node for node in self.nodes(role) if isinstance(node, Unit)]
 
     def nodes(self, role: str | None = None) -> list[Node]:
         if role is None:

@@ -132,8 +132,8 @@ class Answer:
 # Speaks HTTP to a listener inside the node, where nothing but Python is sure to be installed.
 _INSIDE_GET = """
 import http.client, json, socket, sys
-kind, at, path, host = sys.argv[1:5]
-connection = http.client.HTTPConnection("localhost", int(at) if kind == "tcp" else None, timeout=5)
+kind, to, at, path, host = sys.argv[1:6]
+connection = http.client.HTTPConnection(to, int(at) if kind == "tcp" else None, timeout=5)
 if kind == "unix":
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(5)
@@ -232,6 +232,16 @@ class Node(ABC):
         """Whether what lies in its file system is there for this node alone, as in an image."""
         return True
 
+    @property
+    def listens_to(self) -> str:
+        """The address at which it finds its own port."""
+        return "localhost"
+
+    @property
+    def answers_nginx_by_address(self) -> bool:
+        """Whether it has to be let through to nginx's hosts, since its answers go there."""
+        return False
+
     def forget(self) -> None:
         """Look anew from now on: to be called when the node is stopped or started."""
         for name in ("main_pid", "processes", "listeners", "secret_files"):
@@ -299,7 +309,13 @@ class Node(ABC):
         assert wanted, f"{self.name} listens nowhere"
         listener = max(wanted, key=lambda listener: listener.kind)  # unix before tcp
         printed = self.check(
-            "python3 -c %s %s %s %s %s", _INSIDE_GET, listener.kind, listener.at, path, host
+            "python3 -c %s %s %s %s %s %s",
+            _INSIDE_GET,
+            listener.kind,
+            self.listens_to,
+            listener.at,
+            path,
+            host,
         )
         return Answer(*json.loads(printed))
 

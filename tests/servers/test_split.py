@@ -37,8 +37,8 @@ def split(lab: Lab, bundle: Path) -> Iterator[Split]:
     names = ",".join(f"DNS:{name}" for name in GROUPS["nginx"])
     must(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        + ["-nodes", "-days", "2", "-subj", "/CN=nginx1.test", "-addext", f"subjectAltName={names}"]
-        + ["-keyout", str(key), "-out", str(pem)]
+        + ["-nodes", "-subj", "/CN=nginx1.test", "-addext", f"subjectAltName={names}"]
+        + ["-days", "30", "-keyout", str(key), "-out", str(pem)]
     )
     inventory = lab.inventory(
         "split",
