@@ -308,7 +308,12 @@ class Lab:
             )
             traffic = Traffic(log)
             try:
-                wait_until(lambda: "running" in log.read_text(), "traffic runs", 30)
+                wait_until(
+                    lambda: "running" in log.read_text() or process.poll() is not None,
+                    "traffic runs or has ended",
+                    30,
+                )
+                assert process.poll() is None, log.read_text()
                 yield traffic
             finally:
                 process.terminate()

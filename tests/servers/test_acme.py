@@ -20,6 +20,8 @@ import pytest
 from authority import Authority
 from lab import PREFIX, Host, Lab, must, wait_until
 
+pytestmark = pytest.mark.slow
+
 # The controller's name, as the hosts find it.
 CA_NAME = f"{PREFIX}-controller"
 DIRECTORY_PORT = 14000
