@@ -33,7 +33,9 @@ class Spread:
             return cls(0, 0.0, 0.0, 0.0)
         values.sort()
         last = len(values) - 1
-        return cls(len(values), values[last // 2], values[int(last * 0.95)], values[last])
+        # The rank is rounded up: of twenty values, the 95th percentile is the most.
+        p95 = values[min(last, int(len(values) * 0.95))]
+        return cls(len(values), values[last // 2], p95, values[last])
 
     def json(self) -> dict[str, float]:
         return {

@@ -22,6 +22,21 @@ class Unreachable(Exception):
     """No answer: refused, cut, or silent for too long."""
 
 
+class Untrusted(Exception):
+    """The server's certificate is not vouched for; asking again does not change that."""
+
+
+def trust(url: str, ca: str | None) -> ssl.SSLContext | None:
+    """What an address is verified against: the CAs in a file, else the system's; None for http.
+
+    Raises OSError when the file cannot be read or holds no certificate.
+    """
+    if urlsplit(url).scheme != "https":
+        return None
+    # Without a file, OpenSSL's own variables (SSL_CERT_FILE) hold as for any program.
+    return ssl.create_default_context(cafile=ca)
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -50,13 +65,15 @@ class Http:
 
     url: str
     tls: ssl.SSLContext | None = None
+    # Requests that a closing connection swallowed, sent once more on a fresh one.
+    resent: int = 0
     _idle: deque[Link] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.url = self.url.rstrip("/")
         self._address = urlsplit(self.url)
-        if self._address.scheme == "https" and self.tls is None:
-            self.tls = ssl.create_default_context()
+        if self.tls is None:
+            self.tls = trust(self.url, None)
 
     async def request(
         self,
@@ -67,7 +84,7 @@ class Http:
         body: object = None,
         patience: float = PATIENCE,
     ) -> Answer:
-        """Send one request; returns its answer, raises Unreachable."""
+        """Send one request; returns its answer, raises Unreachable or Untrusted."""
         raw = b"" if body is None else json.dumps(body).encode()
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: {self._address.netloc}\r\n"
@@ -85,9 +102,12 @@ class Http:
                         except (ConnectionError, asyncio.IncompleteReadError) as error:
                             if getattr(error, "partial", b""):
                                 raise
+                            self.resent += 1
                 return await self._exchange(await self._connect(), sent)
         except TimeoutError:
             raise Unreachable(f"no answer within {patience:g} s") from None
+        except ssl.SSLCertVerificationError as error:
+            raise Untrusted(error.verify_message) from None
         except (OSError, asyncio.IncompleteReadError, ValueError) as error:
             raise Unreachable(f"{type(error).__name__}: {error}") from error
 

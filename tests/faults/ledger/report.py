@@ -14,12 +14,14 @@ NAMES = {
     "acked": "wish to acknowledgement",
 }
 
+TRUTHS = {"database": "database's table", "api": "history that the API tells a member"}
+
 
 def table(result: Result) -> str:
     """The result as lines of text."""
     lines = [
         f"{result.stored} messages in {result.size.rooms} rooms, {result.size.clients} sockets,"
-        f" {result.seconds:.0f} s",
+        f" {result.seconds:.0f} s; held against the {TRUTHS[result.truth]}",
         "",
     ]
     for kind, faults in result.verdict.kinds.items():

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import uvloop
 
 from ledger.figures import Figures, Span, measure
-from ledger.http import Http
+from ledger.http import Http, trust
 from ledger.people import People
 from ledger.traffic import Size, Traffic
-from ledger.truth import by_http, by_sql
+from ledger.truth import Source, by_http, by_sql
 from ledger.verdict import Truth, Verdict, judge
 
 T = TypeVar("T")
@@ -23,6 +23,8 @@ T = TypeVar("T")
 # Signing up, opening sockets: no fault is on while this happens.
 BEGIN_SECONDS = 120.0
 SETTLE_SECONDS = 30.0
+# Reading all that was sent back over HTTP, 200 messages a request.
+HISTORY_SECONDS = 300.0
 
 
 class Loop:
@@ -49,24 +51,33 @@ class Result:
 
     stored: int
     acked: int
+    truth: Source
     seconds: float
     size: Size
     verdict: Verdict
     figures: Figures
     retried: dict[str, int]
+    resent: int
     resets: int
     cuts: dict[int, int]
+
+    @property
+    def clean(self) -> bool:
+        """No violation; and something was counted, for nothing sent proves nothing."""
+        return self.acked > 0 and self.verdict.clean
 
     def json(self) -> dict[str, Any]:
         return {
             "stored": self.stored,
             "acked": self.acked,
+            "truth": self.truth,
             "seconds": round(self.seconds, 1),
             "rooms": self.size.rooms,
             "clients": self.size.clients,
             "violations": self.verdict.json(),
             "figures": self.figures.json(),
             "retried": self.retried,
+            "resent": self.resent,
             "resets": self.resets,
             "cuts": {str(code): count for code, count in self.cuts.items()},
         }
@@ -102,6 +113,10 @@ class Ledger:
 
         self.loop.soon(hang_up)
 
+    @property
+    def acked(self) -> int:
+        return sum(sent.acked is not None for sent in self.traffic.books.sent)
+
     def whole(self) -> bool:
         """Whether every member has a socket and has seen what was acknowledged until just now."""
         traffic = self.traffic
@@ -130,11 +145,12 @@ class Ledger:
         """Compare with the table, through SQL or (without `query`) over HTTP. After `settle`."""
         traffic = self.traffic
         truth: Truth
+        source: Source
         if query is None:
             reader = traffic.people.members[0]
-            truth = self.loop.call(by_http(reader, traffic.rooms), 300)
+            source, truth = "api", self.loop.call(by_http(reader, traffic.rooms), HISTORY_SECONDS)
         else:
-            truth = by_sql(query, traffic.rooms)
+            source, truth = "database", by_sql(query, traffic.rooms)
         books = traffic.books
         cuts: dict[int, int] = {}
         for reader_ in books.readers:
@@ -142,12 +158,14 @@ class Ledger:
                 cuts[cut.code] = cuts.get(cut.code, 0) + 1
         return Result(
             stored=sum(map(len, truth.values())),
-            acked=sum(sent.acked is not None for sent in books.sent),
+            acked=self.acked,
+            truth=source,
             seconds=time.time() - self._began,
             size=self.size,
             verdict=judge(truth, books),
             figures=measure(truth, books, span),
             retried=dict(books.retried),
+            resent=traffic.people.http.resent,
             resets=sum(reader_.resets for reader_ in books.readers),
             cuts=cuts,
         )
@@ -157,6 +175,6 @@ async def _made(people: People, size: Size) -> Traffic:
     return Traffic(people, size)
 
 
-def gather(loop: Loop, url: str, members: int) -> People:
+def gather(loop: Loop, url: str, members: int, ca: str | None = None) -> People:
     """Make the accounts of a run; `smoke_cleanup --prefix` removes them by `people.prefix`."""
-    return loop.call(People.gather(Http(url), members), BEGIN_SECONDS)
+    return loop.call(People.gather(Http(url, trust(url, ca)), members), BEGIN_SECONDS)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 from ledger.people import Person
 from ledger.verdict import Row
+
+Source = Literal["database", "api"]
 
 # One line of JSON a message: texts may hold whatever separates columns.
 SQL = """
