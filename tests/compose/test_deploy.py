@@ -7,30 +7,25 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
-from chat_client import Account, Chat, Socket
 from conftest import Wait
+from ledger.beside import Count, counting
 from scripts import COMMANDS, REPOSITORY, Run, command, containers, docker, environment, image
-from websockets.exceptions import WebSocketException
 
-# Between two posts of one author.
-PAUSE_SECONDS = 0.05
+# One busy room, half of whose messages are posts; whoever is away at the end has 20 s to return.
 SOCKETS = 40
-# How a client of docs/protocol.md comes back: at once, then a little later each time.
-RETRY_SECONDS = (0.0, 0.2, 0.4, 0.8, 1.6)
+SIZE = ("--rooms=1", f"--clients={SOCKETS}", "--people=2", "--rate=40", "--settle=20")
+# A post that takes longer than this has failed.
+PATIENCE_SECONDS = 10.0
 
 # Versions that do not come up: one that ends, one that is never ready, one that only looks well.
 ENDING = r"RUN sed -i 's/^    server.run()/    raise SystemExit(1)/' realtime/server.py"
@@ -41,6 +36,19 @@ CONTRACTING = (
     ' "chat.9999_takes_away": "RemoveField takes away what the release before uses"/\''
     " /opt/chatire/migrations.json"
 )
+
+
+class Counted(NamedTuple):
+    """How a command ended, and what was counted while it ran."""
+
+    run: Run
+    count: Count
+
+    def nothing_lost(self) -> None:
+        self.count.expect_clean("database", PATIENCE_SECONDS)
+
+
+During = Callable[[Callable[[], Run]], Counted]
 
 
 # --- versions -------------------------------------------------------------------------------
@@ -88,134 +96,25 @@ def replicas(project: str) -> set[str]:
 # --- traffic --------------------------------------------------------------------------------
 
 
-@dataclass
-class Listener:
-    """A member who stays in a room whatever happens: comes back by number, as a client does."""
-
-    account: Account
-    room: str
-    seen: list[int] = field(default_factory=list)
-    gaps: list[float] = field(default_factory=list)
-    codes: list[int] = field(default_factory=list)
-
-    def run(self, last: Callable[[], int | None], ready: threading.Event) -> None:
-        epoch: str | None = None
-        lost_at: float | None = None
-        tries = 0
-        while True:
-            try:
-                after = self.seen[-1] if self.seen else None
-                with self.account.socket(self.room, after=after, epoch=epoch) as socket:
-                    epoch = socket.until("ready")["epoch"]
-                    # What was missed comes before it.
-                    self.seen += [frame["seq"] for frame in socket.of("message")]
-                    if lost_at is not None:
-                        self.gaps.append(time.monotonic() - lost_at)
-                    lost_at, tries = None, 0
-                    ready.set()
-                    if self.read(socket, last):
-                        return
-            except (OSError, WebSocketException, AssertionError):
-                pass
-            if lost_at is None:
-                lost_at = time.monotonic()
-            time.sleep(
-                RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)] * secrets.randbelow(100) / 100
-            )
-            tries += 1
-
-    def read(self, socket: Socket, last: Callable[[], int | None]) -> bool:
-        """Read until the last message was seen; False when the server closed first."""
-        while True:
-            final = last()
-            if final is not None and self.seen and self.seen[-1] >= final:
-                return True
-            try:
-                frame = socket.receive(0.5)
-            except TimeoutError:
-                continue
-            except WebSocketException as closed:
-                received = getattr(closed, "rcvd", None)
-                self.codes.append(received.code if received else 1006)
-                return False
-            if frame["type"] == "message":
-                self.seen.append(frame["seq"])
-
-
-class Traffic:
-    """A room with sockets in it and somebody who posts all the time."""
-
-    def __init__(self, chat: Chat) -> None:
-        self.prefix = f"smoke-{secrets.token_hex(4)}-"
-        password = secrets.token_urlsafe(16)
-        self.author = chat.sign_up(f"{self.prefix}author", password)
-        reader = chat.sign_up(f"{self.prefix}reader", password)
-        self.room = self.author.create_chat()
-        reader.join(self.room)
-        self.listeners = [Listener(reader, self.room) for _ in range(SOCKETS)]
-        self.posted: list[int] = []
-        self.failed: list[str] = []
-        self._stop = threading.Event()
-        self._last: int | None = None
-
-    def post(self) -> None:
-        while not self._stop.is_set():
-            try:
-                answer = self.author.request(
-                    "POST", f"/api/chats/{self.room}/messages/", json={"message": "during"}
-                )
-                if answer.status_code == 201:
-                    self.posted.append(answer.json()["seq"])
-                else:
-                    self.failed.append(f"{answer.status_code} {answer.text[:200]}")
-            except httpx.HTTPError as error:
-                self.failed.append(repr(error))
-            self._stop.wait(PAUSE_SECONDS)
-
-    def during(self, action: Callable[[], Run]) -> Run:
-        """What the action came to; everybody goes on until they have seen the last message."""
-        events = [threading.Event() for _ in self.listeners]
-        threads = [
-            threading.Thread(target=each.run, args=(lambda: self._last, ready), daemon=True)
-            for each, ready in zip(self.listeners, events, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        assert all(ready.wait(30) for ready in events), "not every socket opened"
-        poster = threading.Thread(target=self.post, daemon=True)
-        poster.start()
-        try:
-            run = action()
-        finally:
-            self._stop.set()
-            poster.join(15)
-            self._last = self.posted[-1]
-        for thread in threads:
-            thread.join(20)
-        assert not any(thread.is_alive() for thread in threads), "a reader misses the last message"
-        return run
-
-    def nothing_lost(self) -> None:
-        assert not self.failed, f"{len(self.failed)} posts failed: {self.failed[:3]}"
-        assert self.posted == list(range(self.posted[0], self.posted[-1] + 1))
-        for listener in self.listeners:
-            assert listener.seen == self.posted
-
-    def codes(self) -> set[int]:
-        return {code for listener in self.listeners for code in listener.codes}
-
-    def gaps(self) -> list[float]:
-        return sorted(gap for listener in self.listeners for gap in listener.gaps)
-
-
 @pytest.fixture
-def traffic(project: str) -> Iterator[Traffic]:
-    chat = Chat(f"http://localhost:{os.environ['CHATIRE_PORT']}")
-    busy = Traffic(chat)
-    yield busy
-    chat.close()
+def traffic(project: str, tmp_path: Path) -> Iterator[During]:
+    """Does something under traffic: what that came to, and what the ledger counted meanwhile."""
+    prefixes: list[str] = []
+
+    def during(action: Callable[[], Run]) -> Counted:
+        (postgres,) = containers(project, "postgres")
+        with counting(
+            tmp_path, f"--url=http://localhost:{os.environ['CHATIRE_PORT']}",
+            f"--psql=docker exec {postgres} psql -Atqc", *SIZE,
+        ) as ledger:  # fmt: skip
+            prefixes.append(ledger.prefix)
+            run = action()
+        return Counted(run, ledger.count)
+
+    yield during
     http = containers(project, "http")[0]
-    docker("exec", http, "role", "manage", "smoke_cleanup", "--prefix", busy.prefix)
+    for prefix in prefixes:
+        docker("exec", http, "role", "manage", "smoke_cleanup", "--prefix", prefix)
 
 
 def nginx_workers(project: str) -> list[str]:
@@ -231,7 +130,7 @@ def nginx_workers(project: str) -> list[str]:
 
 
 def test_a_deploy_and_a_rollback_lose_nothing_and_nobody_notices(
-    project: str, version: Callable[..., str], traffic: Traffic, capsys: pytest.CaptureFixture[str]
+    project: str, version: Callable[..., str], traffic: During, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, workers = replicas(project), nginx_workers(project)
     old = running_image(project)
@@ -241,18 +140,19 @@ def test_a_deploy_and_a_rollback_lose_nothing_and_nobody_notices(
     )  # fmt: skip
     page, assets = fetch("/"), assets_of(fetch("/"))
 
-    run = traffic.during(lambda: command("deploy", IMAGE=new)).succeeded()
+    deploy = traffic(lambda: command("deploy", IMAGE=new))
 
-    traffic.nothing_lost()
-    assert traffic.codes() == {1012}, "each socket was told to come back"
+    deploy.run.succeeded()
+    deploy.nothing_lost()
+    count = deploy.count
+    assert count.cuts == {"1012": SOCKETS}, "each socket was told to come back, once"
     assert not before & replicas(project)
-    assert "good runs at" in run.output
+    assert "good runs at" in deploy.run.output
     assert nginx_workers(project) == workers, "nginx was neither restarted nor reloaded"
-    gaps = traffic.gaps()
-    assert len(gaps) == SOCKETS, "each came back once"
+    assert count.away["count"] == SOCKETS, "each came back once"
     with capsys.disabled():
-        posts, p95 = len(traffic.posted), statistics.quantiles(gaps, n=20)[-1]
-        figures = f"{posts} posts, {SOCKETS} sockets: without one for {p95:.2f} s (95 %)"
+        sent, p95 = count.told["acked"], count.away["p95"]
+        figures = f"{sent} messages, {SOCKETS} sockets: without one for {p95:.2f} s (95 %)"
         sys.stdout.write(f"\n  {figures}\n")
 
     # The page is the new one, and what the old one names is still to be had.
@@ -303,17 +203,18 @@ def test_a_deploy_of_what_runs_changes_nothing(project: str) -> None:
     ],
 )
 def test_a_version_that_does_not_come_up_is_taken_away_and_nobody_notices(
-    project: str, version: Callable[..., str], traffic: Traffic, name: str, line: str, said: str
+    project: str, version: Callable[..., str], traffic: During, name: str, line: str, said: str
 ) -> None:
     before, old = replicas(project), running_image(project)
     broken = version(name, line)
-    run = traffic.during(lambda: command("deploy", IMAGE=broken, READY_SECONDS="15"))
+    deploy = traffic(lambda: command("deploy", IMAGE=broken, READY_SECONDS="15"))
+    run = deploy.run
     assert run.status == 1, run
     assert said in run.errors, run
     assert replicas(project) == before
     assert running_image(project) == old
-    traffic.nothing_lost()
-    assert traffic.codes() == set(), "no socket was cut"
+    deploy.nothing_lost()
+    assert deploy.count.cuts == {}, "no socket was cut"
     assert "nothing to change" in command("up").succeeded().output
 
 
@@ -367,7 +268,7 @@ def kill_deploy_when(reached: Callable[[str], bool], wait_until: Wait, **changes
 
 
 def test_a_deploy_that_was_killed_is_undone_or_finished_by_the_next_command(
-    project: str, version: Callable[..., str], traffic: Traffic, wait_until: Wait
+    project: str, version: Callable[..., str], traffic: During, wait_until: Wait
 ) -> None:
     old, count = running_image(project), len(replicas(project))
     new = version("good")
@@ -389,8 +290,9 @@ def test_a_deploy_that_was_killed_is_undone_or_finished_by_the_next_command(
         kill_deploy_when(settled, wait_until, IMAGE=new)
         return command("rollback")
 
-    run = traffic.during(a_bad_day).succeeded()
+    day = traffic(a_bad_day)
+    run = day.run.succeeded()
     assert "finishing it" in run.output, run
     assert running_image(project) == old
-    traffic.nothing_lost()
-    assert traffic.codes() == {1012}
+    day.nothing_lost()
+    assert set(day.count.cuts) == {"1012"}
