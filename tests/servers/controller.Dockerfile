@@ -12,13 +12,17 @@ RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/debian.sou
 COPY deploy/ansible/requirements.txt /tmp/ansible.txt
 COPY deploy/ansible/requirements-lint.txt /tmp/lint.txt
 COPY tests/infra/requirements.txt /tmp/infra.txt
+# The ledger that counts messages while a playbook runs.
+COPY bench/requirements.txt /tmp/bench.txt
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=ca \
     python3 -m venv /opt/ansible \
     && /opt/ansible/bin/pip install --quiet --require-hashes --no-deps -r /tmp/ansible.txt \
     && python3 -m venv /opt/lint \
     && /opt/lint/bin/pip install --quiet --require-hashes --no-deps -r /tmp/ansible.txt -r /tmp/lint.txt \
     && python3 -m venv /opt/infra \
-    && /opt/infra/bin/pip install --quiet --require-hashes --no-deps -r /tmp/infra.txt
+    && /opt/infra/bin/pip install --quiet --require-hashes --no-deps -r /tmp/infra.txt \
+    && python3 -m venv /opt/bench \
+    && /opt/bench/bin/pip install --quiet --require-hashes --no-deps -r /tmp/bench.txt
 # The audits (make audit) and the CA of test_acme.py.
 COPY deploy/nginx/requirements-dev.txt /tmp/gixy.txt
 RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/debian.sources \

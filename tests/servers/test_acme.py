@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from authority import Authority
-from lab import PREFIX, Host, Lab, must, wait_until
+from lab import PREFIX, Host, Lab, expect_clean, must, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -193,11 +193,8 @@ def test_a_renewal_reaches_nginx_and_cuts_no_socket(site: Site) -> None:
         must(["sleep", str(AFTERWARDS_SECONDS)])
     # Or every later run would find it due.
     site.host.shell("sed -i '/^renew_before_expiry/d' /etc/letsencrypt/renewal/chatire.conf")
-    ledger = traffic.ledger
-    assert ledger["posted"], ledger
-    for name in ("failed_posts", "lost", "doubled", "disorder", "reconnects"):
-        assert ledger[name] == 0, ledger
-    assert ledger["closes"] == {}, ledger
+    expect_clean(traffic.count)
+    assert traffic.count.cuts == {}, traffic.count
 
 
 def test_a_certificate_that_nginx_never_got_is_handed_over_by_the_next_run(site: Site) -> None:

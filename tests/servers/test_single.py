@@ -102,7 +102,7 @@ def test_a_reboot_brings_everything_back(single: Single) -> None:
     single.host.reboot()
     with single.lab.traffic(single.url, single.host) as traffic:
         pass
-    assert not traffic.ledger["failed_posts"], traffic.ledger
+    expect_clean(traffic.count)
     assert single.host.shell("systemctl --failed --no-legend").output.strip() == ""
 
 
@@ -115,7 +115,7 @@ def test_a_broken_release_stops_and_nobody_notices(
     assert ran.status != 0
     assert f"is back on {before}" in ran.output, ran.output
     assert single.current() == before
-    expect_clean(traffic.ledger)
+    expect_clean(traffic.count)
 
 
 def test_a_new_release_comes_under_traffic(
@@ -125,10 +125,10 @@ def test_a_new_release_comes_under_traffic(
         ran = single.lab.play("deploy.yml", single.inventory, chatire_bundle=releases["good"])
     assert ran.status == 0, ran.output
     assert single.current() == "9.1"
-    assert traffic.ledger["reconnects"], "the ws tier was not restarted at all"
-    expect_clean(traffic.ledger)
+    assert traffic.count.away["count"], "the ws tier was not restarted at all"
+    expect_clean(traffic.count)
     figure("deploy", ran.seconds)
-    figure("deploy: readers away, p95", traffic.ledger["away_p95"], RECONNECT_SECONDS)
+    figure("deploy: readers away, p95", traffic.count.away["p95"], RECONNECT_SECONDS)
 
 
 def test_the_bundle_of_another_release_is_not_provisioned(single: Single) -> None:
@@ -143,7 +143,7 @@ def test_a_rollback_goes_back_under_traffic(single: Single) -> None:
         ran = single.lab.play("rollback.yml", single.inventory, chatire_bundle=single.bundle)
     assert ran.status == 0, ran.output
     assert single.current() != "9.1"
-    expect_clean(traffic.ledger)
+    expect_clean(traffic.count)
 
 
 def test_a_release_that_takes_away_is_not_rolled_back(
