@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
 import sys
 import time
 from concurrent.futures import TimeoutError as TookTooLong
@@ -20,12 +19,11 @@ from ledger.beside import ACCOUNTS, RUNNING
 from ledger.http import Untrusted
 from ledger.people import Refused
 from ledger.report import table
-from ledger.run import BEGIN_SECONDS, Ledger, Loop, Result, gather
+from ledger.run import BEGIN_SECONDS, Ledger, Loop, gather
 from ledger.told import Told
 from ledger.traffic import Size
+from ledger.truth import at_hand
 
-# A table of a long run is read in seconds; a database that hangs is none that can be reached.
-QUERY_SECONDS = 60.0
 # How soon a signal is noticed.
 LOOK_SECONDS = 0.1
 
@@ -49,7 +47,7 @@ def main() -> int:
     told.forget()
     ledger.settle(given.settle)
     try:
-        result = judged(ledger, given.psql)
+        result = at_hand(ledger.judge, given.psql)
     except (Refused, Untrusted, TookTooLong) as error:
         print(f"ledger: what is stored could not be read: {error!r}", file=sys.stderr)
         return 2
@@ -79,23 +77,6 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, help="write the result to this file")
     return parser.parse_args()
-
-
-def judged(ledger: Ledger, psql: str | None) -> Result:
-    """Hold the books against the database where it can be reached, else against the API."""
-
-    def query(sql: str) -> str:
-        command = [*str(psql).split(), sql]
-        return subprocess.run(
-            command, check=True, capture_output=True, text=True, timeout=QUERY_SECONDS
-        ).stdout
-
-    if psql is not None:
-        try:
-            return ledger.judge(query)
-        except (subprocess.SubprocessError, OSError) as error:
-            print(f"ledger: no database, asking the API: {error!r}", file=sys.stderr)
-    return ledger.judge()
 
 
 def await_first(ledger: Ledger, told: Told) -> None:

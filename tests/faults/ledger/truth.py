@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ledger.people import Person
 from ledger.verdict import Row
 
+T = TypeVar("T")
+Query = Callable[[str], str]
 Source = Literal["database", "api"]
+
+# A table of a long run is read in seconds; a database that hangs is none that can be reached.
+QUERY_SECONDS = 60.0
 
 # One line of JSON a message: texts may hold whatever separates columns.
 SQL = """
@@ -20,7 +28,25 @@ WHERE c.uri IN ({uris}) ORDER BY c.uri, m.seq
 """
 
 
-def by_sql(query: Callable[[str], str], uris: list[str]) -> dict[str, list[Row]]:
+def at_hand(judge: Callable[[Query | None], T], psql: str | None) -> T:
+    """Judge by the database where this command reaches it; else by the API: `judge(None)`."""
+    if psql is None:
+        return judge(None)
+    command = shlex.split(psql)
+
+    def query(sql: str) -> str:
+        return subprocess.run(
+            [*command, sql], check=True, capture_output=True, text=True, timeout=QUERY_SECONDS
+        ).stdout
+
+    try:
+        return judge(query)
+    except (subprocess.SubprocessError, OSError) as error:
+        print(f"ledger: no database, asking the API: {error!r}", file=sys.stderr)
+    return judge(None)
+
+
+def by_sql(query: Query, uris: list[str]) -> dict[str, list[Row]]:
     """Read the rooms' messages with a function that runs SQL and returns what psql -At prints."""
     rooms: dict[str, list[Row]] = {uri: [] for uri in uris}
     quoted = ", ".join(f"'{uri}'" for uri in uris)

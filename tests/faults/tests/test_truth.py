@@ -6,9 +6,11 @@ import asyncio
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from ledger.books import Books, Reader, Sent
 from ledger.people import Person
-from ledger.truth import by_http
+from ledger.truth import Query, at_hand, by_http
 from ledger.verdict import judge
 
 ROOM = "room"
@@ -73,3 +75,17 @@ def test_a_gap_in_the_history() -> None:
 
 def test_in_the_history_but_not_seen() -> None:
     assert found(1, 2, 3, 4) == {"unseen": 1}
+
+
+def source(query: Query | None) -> str:
+    """Stands in for a judgement: what it was given to read."""
+    return "api" if query is None else query("SQL")
+
+
+def test_the_database_is_the_truth_where_it_is_reached() -> None:
+    assert at_hand(source, "echo 'psql said'") == "psql said SQL\n"
+
+
+@pytest.mark.parametrize("psql", [None, "false", "/nowhere/psql"])
+def test_the_api_is_where_it_is_not(psql: str | None) -> None:
+    assert at_hand(source, psql) == "api"
