@@ -21,6 +21,8 @@ from ledger.people import People, Person
 PER_SENDER = 4.0
 # So many handshakes are under way at once while a run begins.
 OPENING = 50
+# What nobody asked for comes within this of the last message.
+AFTERWARDS_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -184,12 +186,20 @@ class Traffic:
         """Hush, and wait until all is answered and seen, or time is up."""
         self.hush()
         deadline = time.monotonic() + within
-        while self.unanswered or self.away or self.behind():
-            if time.monotonic() > deadline:
-                break
-            await asyncio.sleep(0.1)
-        # A duplicate or a leak would come right behind.
-        await asyncio.sleep(0.5)
+        while True:
+            # Looks, for what it waits for has no event of its own.
+            while self.restless and time.monotonic() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+            # A duplicate or a leak would come right behind.
+            await asyncio.sleep(AFTERWARDS_SECONDS)
+            # A worker that restarts just then has cut sockets, which are on their way back.
+            if not self.restless or time.monotonic() >= deadline:
+                return
+
+    @property
+    def restless(self) -> bool:
+        """Whether something is unanswered, unseen, or somebody away."""
+        return bool(self.unanswered or self.away or self.behind())
 
     async def close(self) -> None:
         """Close every socket."""
