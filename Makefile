@@ -73,6 +73,10 @@ capacity: ## say what so many sockets and messages need (SOCKETS=n RATE=n ROOM=n
 page-figures: ## measure the page in Chromium against its goals
 	@compose/commands/page-figures
 
+.PHONY: lighthouse
+lighthouse: ## have Lighthouse look at the page
+	@compose/commands/lighthouse
+
 .PHONY: up-times
 up-times: ## time make up: down and up again, then already up
 	@bench/up_times.sh

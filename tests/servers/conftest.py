@@ -21,6 +21,16 @@ class Figure(Protocol):
 
 FIGURES: list[str] = []
 
+# What the playbooks do in the same way on either Debian: quick on the newer one only.
+on_one_release = pytest.mark.on_one_release
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("on_one_release") and "bookworm" in item.name:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:

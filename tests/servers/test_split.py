@@ -12,8 +12,6 @@ import pytest
 from conftest import Figure
 from lab import RECONNECT_SECONDS, Host, Lab, expect_clean, must
 
-pytestmark = pytest.mark.slow
-
 GROUPS = {
     "postgresql": ["db1.test"],
     "http": ["http1.test", "http2.test"],
