@@ -9,7 +9,7 @@ import traceback
 from engine import EngineError
 from ledger.figures import Span
 from ledger.people import People
-from ledger.run import Ledger, Loop
+from ledger.run import Ledger, Loop, Result
 from outcome import Outcome
 from readings import compare
 from scenario import Broken, Run, Scenario
@@ -52,7 +52,7 @@ def perform(scenario: Scenario, stack: Stack, loop: Loop, people: People) -> Out
         span = Span(run.began, run.counts, run.began + outcome.whole_after) if run.began else None
         if span and outcome.whole_after:
             span = Span(run.began, run.counts, run.counts + outcome.whole_after)
-        outcome.result = ledger.judge(stack.psql, span)
+        outcome.result = judged(ledger, stack, span)
     except Exception as error:
         outcome.failures.append(f"no verdict: {error!r}")
     finally:
@@ -62,6 +62,15 @@ def perform(scenario: Scenario, stack: Stack, loop: Loop, people: People) -> Out
     outcome.hold_to_goals()
     outcome.seconds = time.time() - started
     return outcome
+
+
+def judged(ledger: Ledger, stack: Stack, span: Span | None) -> Result:
+    """By the database's table; by the API's history where that cannot be read."""
+    try:
+        return ledger.judge(stack.psql, span)
+    except EngineError as error:
+        print(f"    no database, asking the API: {error}", file=sys.stderr)
+        return ledger.judge(None, span)
 
 
 def _under_traffic(scenario: Scenario, run: Run, outcome: Outcome) -> None:
@@ -82,11 +91,11 @@ def _under_traffic(scenario: Scenario, run: Run, outcome: Outcome) -> None:
     for event in stack.watch.events(began, "die"):
         outcome.restarts.append(event.service)
         if event.service not in scenario.restarts:
-            outcome.failures.append(f"a container of {event.service} ended, and nobody told it to")
+            outcome.failures.append(f"one of {event.service} ended, and nobody told it to")
 
 
 def wait_whole(stack: Stack, run: Run | None, within: float) -> float:
-    """Wait until every replica is ready, docker finds all healthy, and every client is served.
+    """Wait until every replica is ready, all is healthy, and every client is served.
 
     Returns since when that has been so. Raises Broken with what is not, after `within` seconds
     from when the fault was healed.
@@ -111,7 +120,7 @@ def not_whole(stack: Stack, run: Run | None) -> list[str]:
     """What is not as it should be just now."""
     if run is not None and not run.ledger.whole():
         return [f"clients: {run.ledger.line}"]
-    tiers = [each.id for tier in TIERS for each in stack.containers(tier)]
+    tiers = {each.id: str(each) for tier in TIERS for each in stack.containers(tier)}
     return stack.watch.unready(tiers) or stack.healthy()
 
 
