@@ -13,7 +13,7 @@ import pytest
 from ledger.beside import PYTHON
 
 from conftest import Figure
-from lab import ANSIBLE, REPOSITORY, Host, Lab, Ran, run
+from lab import ANSIBLE, REPOSITORY, Host, Lab, Ran, run, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +88,21 @@ def test_every_fault_for_servers_heals_without_a_person(
         assert ledger["acked"], each["name"]
         assert not {kind: n for kind in WRONG if (n := ledger["violations"][kind])}, each["name"]
     figure(f"{len(found)} faults on one host", ran.seconds)
+
+
+def test_an_nginx_that_is_killed_again_and_again_comes_back(broken: Broken) -> None:
+    """More often than systemd tries by itself (five times in ten seconds)."""
+    runs = "systemctl show -p NRestarts --value nginx"
+    before = int(broken.host.shell(runs).output)
+    for time in range(1, 9):
+        broken.host.shell("systemctl kill --signal=KILL nginx")
+        wait_until(
+            lambda more=time: int(broken.host.shell(runs).output) >= before + more,
+            f"nginx is started anew, time {time}",
+            10,
+        )
+    up = "systemctl is-active --quiet nginx"
+    wait_until(lambda: broken.host.shell(up).status == 0, "nginx runs", 10)
 
 
 def test_nothing_of_it_is_left(broken: Broken) -> None:
