@@ -86,8 +86,8 @@ test-browser: ## test the page in Chromium, on a stack of its own (ONLY='-k name
 	@ONLY='$(ONLY)' compose/commands/test-browser
 
 .PHONY: chaos
-chaos: ## every fault in turn, counted by a ledger, on a stack of its own (FAULT=name, LIST=1, STACK=running)
-	@FAULT='$(FAULT)' LIST='$(LIST)' SHORT='$(SHORT)' MISSING='$(MISSING)' REPORT='$(REPORT)' MINUTES='$(MINUTES)' SEED='$(SEED)' STACK='$(STACK)' RISK='$(RISK)' JSON='$(JSON)' compose/commands/chaos
+chaos: ## every fault in turn, counted by a ledger, on a stack of its own (FAULT=name, LIST=1, STACK=running) or servers (INVENTORY=…)
+	@INVENTORY='$(INVENTORY)' CLIENTS='$(CLIENTS)' RATE='$(RATE)' FAULT='$(FAULT)' LIST='$(LIST)' SHORT='$(SHORT)' MISSING='$(MISSING)' REPORT='$(REPORT)' MINUTES='$(MINUTES)' SEED='$(SEED)' STACK='$(STACK)' RISK='$(RISK)' JSON='$(JSON)' $(if $(INVENTORY),deploy/ansible/play chaos,compose/commands/chaos)
 
 .PHONY: screenshots
 screenshots: ## make the pictures in docs/images anew

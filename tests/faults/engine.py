@@ -11,11 +11,23 @@ class EngineError(Exception):
     """A command failed; says which, and what it printed."""
 
 
-def run(*command: str, within: float | None = 120, env: dict[str, str] | None = None) -> str:
+def run(
+    *command: str,
+    within: float | None = 120,
+    env: dict[str, str] | None = None,
+    stdin: str | None = None,
+) -> str:
     """Run a command; returns what it printed, raises EngineError."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=within, env=env
+            command,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=within,
+            env=env,
         )
     except subprocess.TimeoutExpired as error:
         raise EngineError(f"$ {' '.join(command)}\nnot done within {within:g} s") from error

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from composed import Composed
 from ledger.run import Ledger
 from ledger.traffic import Size
 from stack import Container, Stack
@@ -52,6 +53,13 @@ class Run:
     undo: list[Callable[[], object]] = field(default_factory=list)
     # Tries that had failed before this fault, where one run has several.
     earlier: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def compose(self) -> Composed:
+        """The stack, where the scenario is for containers only; raises Broken elsewhere."""
+        if not isinstance(self.stack, Composed):
+            raise Broken("this scenario is for containers only, and did not say so")
+        return self.stack
 
     def fault(self, at: float | None = None) -> float:
         """The fault is on, as of now or `at`; from now on times are the fault's. Returns when."""
@@ -149,6 +157,8 @@ class Scenario:
     settle: float
     # Only where it is named: it takes longer than all the others together.
     alone: bool
+    # Why it is left out on servers; empty where it makes sense there as well.
+    compose_only: str
 
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -167,8 +177,12 @@ def scenario(
     harmless: bool = False,
     settle: float = 30.0,
     alone: bool = False,
+    compose_only: str = "",
 ) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]:
-    """Register a scenario; those that are not `slow` run in `make test`."""
+    """Register a scenario; those that are not `slow` run in `make test`.
+
+    It runs on servers as well, unless `compose_only` says why not.
+    """
 
     def register(function: Callable[[Run], None]) -> Callable[[Run], None]:
         assert name not in SCENARIOS, f"two scenarios are called {name}"
@@ -185,6 +199,7 @@ def scenario(
             harmless=harmless,
             settle=settle,
             alone=alone,
+            compose_only=compose_only,
         )
         return function
 

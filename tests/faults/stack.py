@@ -1,31 +1,34 @@
-"""The stack as a scenario meets it: containers, processes by the machine's pids, SQL, readings."""
+"""The chat as a scenario meets it, wherever it runs: processes, SQL, readings.
+
+What differs between containers and servers is in composed.py and servers.py.
+"""
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 import signal
-import subprocess
-import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import engine
-from engine import EngineError, docker
-from watch import Sample, Watch
+from engine import EngineError
+from watch import Watch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVICES = ("postgres", "http", "ws", "nginx")
 TIERS = ("http", "ws")
-ANSWER_SECONDS = 20.0
+# Reads SQL from its input: a command that stops the whole script at the first error.
+PSQL = ("psql", "--no-psqlrc", "-Atq", "-v", "ON_ERROR_STOP=1", "-d")
 
 
 @dataclass(frozen=True)
 class Container:
+    """What is started and ended as one: a container, or on servers a unit of systemd."""
+
     service: str
     number: int
     id: str
@@ -37,7 +40,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Process:
-    """One process of the stack; `pid` is the machine's, `inside` the container's."""
+    """One process; `pid` is its machine's, `inside` the one that it knows itself by."""
 
     pid: int
     parent: int
@@ -49,6 +52,15 @@ class Process:
     private: int  # of which it shares with nobody
     files: int
     state: str
+    host: str = ""  # where pids count
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.host, self.pid
+
+    @property
+    def parent_key(self) -> tuple[str, int]:
+        return self.host, self.parent
 
 
 @dataclass
@@ -65,109 +77,63 @@ class Readings:
         return dict(vars(self))
 
 
-class Stack:
-    """One Compose project. Use as a context: it has an agent and a watch running meanwhile."""
+class Stack(ABC):
+    """A chat that runs. Use as a context: it is watched meanwhile."""
 
-    def __init__(self, project: str, port: int) -> None:
-        self.project = project
-        self.port = port
-        self.url = f"http://localhost:{port}"
-        self.watch = Watch()
-        self._numbers = itertools.count(1)
-        self._answers: dict[int, dict[str, Any]] = {}
-        self._answered = threading.Condition()
+    url: str
+    watch: Watch
 
-    def __enter__(self) -> Stack:
-        """Start the agent, and listen to the engine's events. Raises EngineError."""
-        code = (Path(__file__).parent / "agent.py").read_text()
-        sockets = [
-            f"--volume={self.project}_{tier}_sockets:/run/chatire/{tier}:ro" for tier in TIERS
-        ]
-        self._agent = subprocess.Popen(
-            [
-                *("docker", "run", "--rm", "--interactive", "--init", "--pid=host"),
-                *("--network=none", "--user=0", "--cap-drop=ALL", "--cap-add=KILL"),
-                *("--cap-add=SYS_PTRACE", "--cap-add=DAC_OVERRIDE", *sockets),
-                f"--label=chatire.faults={self.project}",
-                *(f"chatire/tools:{self.project}", "python3", "-Ic", code),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._events = subprocess.Popen(
-            [
-                *("docker", "events", "--format={{json .}}", "--filter=type=container"),
-                f"--filter=label=com.docker.compose.project={self.project}",
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        threading.Thread(target=self._hear_agent, daemon=True).start()
-        threading.Thread(target=self._hear_events, daemon=True).start()
-        self._ask("processes")
-        return self
+    @abstractmethod
+    def __enter__(self) -> Self:
+        """Begin to watch. Raises EngineError."""
 
-    def __exit__(self, *_: object) -> None:
-        if self._agent.stdin:
-            self._agent.stdin.close()
-        self._events.terminate()
-        try:
-            self._agent.wait(10)
-        except subprocess.TimeoutExpired:
-            self._agent.kill()
+    @abstractmethod
+    def __exit__(self, *_: object) -> None: ...
 
-    # --- containers --------------------------------------------------------------------------
+    @property
+    @abstractmethod
+    def machine(self) -> str:
+        """What it runs on, for the results."""
 
+    # --- containers, or units ----------------------------------------------------------------
+
+    @abstractmethod
     def containers(self, service: str | None = None) -> list[Container]:
-        """Those that run, of one service or of all."""
-        line = (
-            '--format={{.Label "com.docker.compose.service"}}'
-            ' {{.Label "com.docker.compose.container-number"}} {{.ID}} {{.Names}}'
-        )
-        listed = docker(
-            *("ps", "--no-trunc", line, "--filter=label=com.docker.compose.oneoff=False"),
-            f"--filter=label=com.docker.compose.project={self.project}",
-        )
-        found = [
-            Container(words[0], int(words[1]), words[2], words[3])
-            for words in map(str.split, listed.splitlines())
-            if words[0] in ((service,) if service else SERVICES)
-        ]
-        return sorted(found, key=lambda each: (SERVICES.index(each.service), each.number))
+        """Those of one service or of all, in the order of SERVICES."""
 
     def container(self, service: str, place: int = 0) -> Container:
         """One of a service; raises EngineError when it does not run."""
         found = self.containers(service)
         if len(found) <= place:
-            raise EngineError(f"{service} of {self.project} does not run: `make up` starts it")
+            raise EngineError(f"{service} does not run at {self.url}")
         return found[place]
 
-    def exec(
-        self, container: Container, *command: str, user: str = "", within: float = 60.0
-    ) -> str:
-        """Run a command inside; returns what it printed, raises EngineError."""
-        as_user = [f"--user={user}"] if user else []
-        return docker("exec", *as_user, container.id, *command, within=within)
-
+    @abstractmethod
     def healthy(self) -> list[str]:
-        """What is not as it should be, by docker's own health checks; nothing when all is well."""
-        ids = [each.id for each in self.containers()]
-        form = "{{.Name}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}"
-        lines = docker("inspect", f"--format={form}", *ids).splitlines() if ids else []
-        return [line for line in lines if not line.endswith("running healthy")]
+        """What is not as it should be, by whoever supervises it; nothing when all is well."""
+
+    @abstractmethod
+    def restart(self, container: Container) -> None:
+        """As an operator does it; returns when that is done, as the two below."""
+
+    @abstractmethod
+    def stop(self, container: Container) -> None: ...
+
+    @abstractmethod
+    def start(self, container: Container) -> None: ...
+
+    @abstractmethod
+    def reload_nginx(self) -> None: ...
 
     # --- processes ---------------------------------------------------------------------------
 
+    @abstractmethod
     def processes(self, service: str | None = None) -> list[Process]:
         """Every process of the stack, or of one service, by pid."""
-        services = {each.id: each.service for each in self.containers()}
-        found = []
-        for told in self._ask("processes")["processes"]:
-            name = services.get(told["container"])
-            if name and (service is None or name == service):
-                found.append(Process(service=name, **told))
-        return sorted(found, key=lambda process: process.pid)
+
+    @abstractmethod
+    def signal(self, processes: Process | Iterable[Process], number: signal.Signals) -> float:
+        """Signal processes from outside; returns when. Gone ones are left out."""
 
     def ws_workers(self) -> list[Process]:
         """uvicorn, one each replica."""
@@ -180,14 +146,14 @@ class Stack:
     def http_masters(self) -> list[Process]:
         """gunicorn's masters, one each replica."""
         found = self._gunicorns()
-        pids = {each.pid for each in found}
-        return [each for each in found if each.parent not in pids]
+        keys = {each.key for each in found}
+        return [each for each in found if each.parent_key not in keys]
 
     def http_workers(self) -> list[Process]:
         """The processes that serve, children of the masters."""
         found = self._gunicorns()
-        pids = {each.pid for each in found}
-        return [each for each in found if each.parent in pids]
+        keys = {each.key for each in found}
+        return [each for each in found if each.parent_key in keys]
 
     def _gunicorns(self) -> list[Process]:
         return [
@@ -197,14 +163,20 @@ class Stack:
         ]
 
     def nginx_master(self) -> Process:
+        """Of the nginx that the clients go through."""
         return next(p for p in self.processes("nginx") if "master process" in p.command)
 
     def nginx_workers(self) -> list[Process]:
-        return [p for p in self.processes("nginx") if "worker process" in p.command]
+        master = self.nginx_master()
+        workers = [p for p in self.processes("nginx") if "worker process" in p.command]
+        return [each for each in workers if each.parent_key == master.key]
 
     def postmaster(self) -> Process:
         """PostgreSQL's first process."""
-        return min(self.processes("postgres"), key=lambda process: process.inside)
+        found = self.processes("postgres")
+        keys = {each.key for each in found}
+        first = [each for each in found if each.parent_key not in keys]
+        return min(first, key=lambda process: process.inside)
 
     def backends(self, condition: str) -> list[Process]:
         """The server processes of connections that a condition on pg_stat_activity holds for."""
@@ -213,19 +185,15 @@ class Stack:
         )
         return [each for each in self.processes("postgres") if each.inside in inside]
 
-    def signal(self, processes: Process | Iterable[Process], number: signal.Signals) -> float:
-        """Signal processes from outside their containers; returns when. Gone ones are left out."""
-        listed = [processes] if isinstance(processes, Process) else list(processes)
-        if not listed:
-            raise EngineError("no process to signal: the scenario looks for the wrong name")
-        answer = self._ask("signal", pids=[each.pid for each in listed], signal=int(number))
-        return float(answer["at"])
-
     # --- database ----------------------------------------------------------------------------
 
+    @abstractmethod
+    def psql_command(self, database: str = "chatire") -> list[str]:
+        """A command here that is psql there, as superuser, and reads SQL from its input."""
+
     def psql(self, sql: str, within: float = 60.0) -> str:
-        """What psql -At prints, as superuser on the chat's database; raises EngineError."""
-        return docker("exec", self.container("postgres").id, "psql", "-Atqc", sql, within=within)
+        """What psql -At prints, on the chat's database; raises EngineError."""
+        return engine.run(*self.psql_command(), within=within, stdin=sql)
 
     def value(self, sql: str) -> int:
         return int(self.psql(sql))
@@ -239,15 +207,9 @@ class Stack:
 
     # --- commands ----------------------------------------------------------------------------
 
-    def make(self, *words: str, within: float = 300.0) -> str:
-        """Run a make target on this stack; raises EngineError with what it said."""
-        env = {**os.environ, "CHATIRE_PROJECT": self.project, "CHATIRE_PORT": str(self.port)}
-        command = ("make", "--no-print-directory", "-C", str(REPOSITORY), *words)
-        return engine.run(*command, within=within, env=env)
-
+    @abstractmethod
     def manage(self, *words: str) -> str:
-        """One of Django's management commands, in the http tier."""
-        return self.exec(self.container("http"), "python3", "manage.py", *words)
+        """One of Django's management commands."""
 
     # --- readings ----------------------------------------------------------------------------
 
@@ -266,39 +228,6 @@ class Stack:
             advisory_locks=counted["advisory"],
             rows=counted["rows"],
         )
-
-    # --- the agent ---------------------------------------------------------------------------
-
-    def _ask(self, what: str, **more: object) -> dict[str, Any]:
-        number = next(self._numbers)
-        assert self._agent.stdin
-        self._agent.stdin.write(json.dumps({"number": number, "do": what, **more}) + "\n")
-        self._agent.stdin.flush()
-        with self._answered:
-            if not self._answered.wait_for(lambda: number in self._answers, ANSWER_SECONDS):
-                raise EngineError(f"the agent in chatire/tools:{self.project} does not answer")
-            return self._answers.pop(number)
-
-    def _hear_agent(self) -> None:
-        assert self._agent.stdout
-        for line in self._agent.stdout:
-            told = json.loads(line)
-            if "sample" in told:
-                self.watch.sample(Sample(**told["sample"]))
-            else:
-                with self._answered:
-                    self._answers[told["answer"]] = told
-                    self._answered.notify_all()
-
-    def _hear_events(self) -> None:
-        assert self._events.stdout
-        for line in self._events.stdout:
-            event = json.loads(line)
-            labels = event["Actor"]["Attributes"]
-            if labels.get("com.docker.compose.oneoff") == "False":
-                service = labels.get("com.docker.compose.service", "")
-                at = event["timeNano"] / 1e9
-                self.watch.event(at, service, event["Actor"]["ID"], event["Action"])
 
 
 # The realtime tables are those whose rows come and go; counting them needs their names at run

@@ -1,9 +1,10 @@
-"""What every replica said of itself, moment by moment, and what the engine did to it."""
+"""What every replica said of itself, moment by moment, and what befell it."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 # A sample older than this tells nothing of now.
@@ -17,7 +18,7 @@ class Sample:
     at: float
     took: float
     tier: str
-    container: str  # the container's short id
+    container: str  # the container's short id, or the unit with its host
     status: int
     said: str
 
@@ -28,7 +29,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that the engine tells: start, die, oom, health_status: …"""
+    """Something that the engine tells: start, die, oom, health_status: …; of a unit: die."""
 
     at: float
     service: str
@@ -70,16 +71,16 @@ class Watch:
         with self._lock:
             return [each for each in self._events if each.at >= since and each.what == what]
 
-    def unready(self, identities: list[str]) -> list[str]:
-        """Of these containers, those that are not known to be ready just now, and why."""
+    def unready(self, containers: Mapping[str, str]) -> list[str]:
+        """Of these containers (names by id), those not known to be ready just now, and why."""
         now = time.time()
         found = []
-        for identity in identities:
+        for identity, name in containers.items():
             latest = self.samples(now - FRESH_SECONDS, None, identity)[-1:]
             if not latest:
-                found.append(f"{identity[:12]}: no answer")
+                found.append(f"{name}: no answer")
             elif not latest[0].ready:
-                found.append(f"{identity[:12]}: {latest[0].status} {latest[0].said[:120]}")
+                found.append(f"{name}: {latest[0].status} {latest[0].said[:120]}")
         return found
 
     def forget(self, before: float) -> None:

@@ -54,6 +54,7 @@ def split(lab: Lab, bundle: Path) -> Iterator[Split]:
         host.remove()
 
 
+@pytest.mark.slow
 def test_an_unreachable_host_is_named_before_anything_is_changed(split: Split) -> None:
     must(["docker", "pause", split.hosts["ws2.test"].container])
     try:
@@ -65,6 +66,7 @@ def test_an_unreachable_host_is_named_before_anything_is_changed(split: Split) -
     assert ran.changed == 0, ran.output
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_stops_everybody(split: Split) -> None:
     with split.hosts["ws2.test"].full("/opt/chatire/releases"):
         ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
@@ -74,6 +76,7 @@ def test_a_full_disk_is_told_and_stops_everybody(split: Split) -> None:
     assert "TASK [ws : " not in ran.output, "the tiers were begun without their release"
 
 
+@pytest.mark.slow
 def test_an_ssh_connection_lost_half_way_is_told(split: Split) -> None:
     with split.hosts["ws1.test"].without_ssh() as hang_up:
         ran = split.lab.interrupted(
@@ -83,11 +86,11 @@ def test_an_ssh_connection_lost_half_way_is_told(split: Split) -> None:
     assert ran.recap["ws1.test"]["unreachable"] == 1, ran.output
 
 
-# What the accidents above left half done is finished here.
+# Bare, or what the accidents above left half done.
 def test_bare_hosts_become_a_chat(split: Split, figure: Figure) -> None:
     ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
     assert ran.status == 0, ran.output
-    figure("the rest of a first run", ran.seconds)
+    figure("first run, or its rest", ran.seconds)
 
 
 def test_the_second_run_changes_nothing(split: Split, figure: Figure) -> None:
@@ -102,6 +105,8 @@ def test_the_suite_finds_nothing_wrong(split: Split) -> None:
     assert ran.status == 0, ran.output
 
 
+# The suite's own scan is made from the controller, too; this one knows nothing of the inventory.
+@pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_stranger_finds_only_what_is_public(split: Split, group: str) -> None:
     """Scanned from the controller, which is none of anybody's callers."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from breaking.engine import beside_nothing, docker
 from breaking.twin import in_place_of
+from stack import PSQL
 
 DATA = "/var/lib/postgresql"
 # What the database may grow by before the disk is full, besides what it has.
@@ -19,6 +20,10 @@ class Disk:
     """PostgreSQL's twin on its small disk."""
 
     postgres: str
+
+    def psql(self, sql: str) -> str:
+        """What `psql -At` prints, as the operator; raises Trouble."""
+        return docker("exec", "--interactive", self.postgres, *PSQL, "chatire", stdin=sql)
 
     def fill(self) -> None:
         """Leave nothing."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import secrets
-import select
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
+
+from ledger.people import Person
 
 # The smallest receive buffer that the kernel gives: what is not read fills the server's side.
 RECEIVE_BYTES = 2048
@@ -18,18 +19,20 @@ RECEIVE_BYTES = 2048
 class Stalled:
     """One WebSocket in a chat that is opened and never read from again."""
 
-    def __init__(self, url: str, uri: str, token: str) -> None:
-        address = urlsplit(url)
+    def __init__(self, person: Person, uri: str) -> None:
+        address, tls = urlsplit(person.http.url), person.http.tls
         assert address.hostname
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         self.socket.settimeout(20)
-        self.socket.connect((address.hostname, address.port or 80))
+        self.socket.connect((address.hostname, address.port or (443 if tls else 80)))
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=address.hostname)
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         self.socket.sendall(
             f"GET /ws/chats/{uri}/ HTTP/1.1\r\nHost: {address.netloc}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
-            f"Sec-WebSocket-Protocol: chatire, jwt.{token}\r\n\r\n".encode()
+            f"Sec-WebSocket-Protocol: chatire, jwt.{person.access}\r\n\r\n".encode()
         )
         answer = b""
         while b"\r\n\r\n" not in answer:
@@ -45,10 +48,11 @@ class Stalled:
             left = deadline - time.monotonic()
             if left <= 0:
                 return 0
-            if not select.select([self.socket], [], [], left)[0]:
-                continue
+            self.socket.settimeout(left)
             try:
                 piece = self.socket.recv(65536)
+            except TimeoutError:
+                continue
             except OSError:
                 piece = b""
             if not piece:
@@ -62,12 +66,12 @@ class Stalled:
 
 
 @contextmanager
-def stalled(url: str, uri: str, token: str, count: int) -> Iterator[list[Stalled]]:
+def stalled(person: Person, uri: str, count: int) -> Iterator[list[Stalled]]:
     """So many of them in one chat."""
     readers: list[Stalled] = []
     try:
         # One by one: those that are open are closed when the next one fails.
-        readers.extend(Stalled(url, uri, token) for _ in range(count))
+        readers.extend(Stalled(person, uri) for _ in range(count))
         yield readers
     finally:
         for each in readers:

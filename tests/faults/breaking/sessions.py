@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from breaking.engine import Trouble, docker
+from stack import Stack
 
 # The name under which these sessions are found and ended.
 NAME = "chatire-fault"
@@ -35,23 +36,15 @@ while time.monotonic() < end:
 """
 
 
-def psql(postgres: str, sql: str, database: str = "chatire") -> str:
-    """Run SQL as the operator; returns what `psql -At` prints, raises Trouble."""
-    return docker(
-        "exec", "--interactive", postgres, "psql", "--no-psqlrc", "-Atq", "-v", "ON_ERROR_STOP=1",
-        "-d", database, "-f", "-", stdin=sql,
-    )  # fmt: skip
-
-
 @contextmanager
-def transaction(postgres: str, sql: str, settings: str = "") -> Iterator[subprocess.Popen[str]]:
+def transaction(stack: Stack, sql: str, settings: str = "") -> Iterator[subprocess.Popen[str]]:
     """A transaction that has run `sql` and stays open; rolled back at the end.
 
     Whoever runs this may also find it ended: look at the process.
     """
     name = f"SET application_name = '{NAME}'; {settings}"
     session = subprocess.Popen(
-        ["docker", "exec", "-i", postgres, "psql", "--no-psqlrc", "-Atq", "-v", "ON_ERROR_STOP=1"],
+        stack.psql_command(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -74,13 +67,13 @@ def transaction(postgres: str, sql: str, settings: str = "") -> Iterator[subproc
         try:
             session.wait(10)
         except subprocess.TimeoutExpired:
-            psql(postgres, ENDED)
+            stack.psql(ENDED)
             session.kill()
         session.stdout.close()
 
 
 @contextmanager
-def connections_used_up(postgres: str, client: str, seconds: float) -> Iterator[None]:
+def connections_used_up(stack: Stack, client: str, seconds: float) -> Iterator[None]:
     """Every connection for ordinary roles is taken, by a program in the container `client`.
 
     The tiers' own are ended first, so that they are without any.
@@ -93,35 +86,30 @@ def connections_used_up(postgres: str, client: str, seconds: float) -> Iterator[
     )
     try:
         deadline = time.monotonic() + FULL_SECONDS
-        while psql(postgres, full) != "t":
+        while stack.psql(full).strip() != "t":
             if time.monotonic() > deadline:
                 raise Trouble(f"connections are still free after {FULL_SECONDS:g} s")
             time.sleep(0.2)
-        end_sessions(postgres)
+        end_sessions(stack)
         yield
     finally:
-        psql(postgres, ENDED)
+        stack.psql(ENDED)
 
 
-def end_sessions(postgres: str, like: str = "chatire-%") -> int:
+def end_sessions(stack: Stack, like: str = "chatire-%") -> int:
     """End the tiers' sessions, or some of them; returns how many."""
-    return int(
-        psql(
-            postgres,
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            f" WHERE application_name LIKE '{like}' AND application_name <> '{NAME}'",
-        )
+    return stack.value(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        f" WHERE application_name LIKE '{like}' AND application_name <> '{NAME}'"
     )
 
 
 @contextmanager
-def setting(postgres: str, name: str, value: str) -> Iterator[None]:
+def setting(stack: Stack, name: str, value: str) -> Iterator[None]:
     """A setting of the whole server."""
     reload = "SELECT pg_reload_conf();"
-    psql(postgres, f"ALTER SYSTEM SET {name} = {value};")
-    psql(postgres, reload)
+    stack.psql(f"ALTER SYSTEM SET {name} = {value}; {reload}")
     try:
         yield
     finally:
-        psql(postgres, f"SET default_transaction_read_only = off; ALTER SYSTEM RESET {name};")
-        psql(postgres, reload)
+        stack.psql(f"SET default_transaction_read_only = off; ALTER SYSTEM RESET {name}; {reload}")

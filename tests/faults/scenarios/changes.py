@@ -20,16 +20,17 @@ SPREAD = 0.25
     seconds=60,
     slow=True,
     restarts={"http", "ws"},
+    compose_only="servers have the processes that their inventory says",
 )
 def scale(run: Run) -> None:
     """Nobody notices more; those on the replica that goes come back elsewhere."""
     http, ws = (len(run.stack.containers(tier)) for tier in ("http", "ws"))
     run.compare_readings = False
     run.fault()
-    run.stack.make("scale", f"HTTP={http + 1}", f"WS={ws + 1}")
+    run.compose.make("scale", f"HTTP={http + 1}", f"WS={ws + 1}")
     run.expect(len(run.stack.containers("ws")) == ws + 1, "there is no further ws replica")
     run.pause(3)
-    run.stack.make("scale", f"HTTP={http}", f"WS={ws}")
+    run.compose.make("scale", f"HTTP={http}", f"WS={ws}")
     run.healed()
     posts_went_through(run)
 
@@ -42,13 +43,14 @@ def scale(run: Run) -> None:
     slow=True,
     size=Size(rooms=20, clients=1000, rate=60.0),
     restarts={"http", "ws", "migrate", "nginx-config"},
+    compose_only="make test-servers deploys and rolls back under traffic",
     goals={"away.p95": 2.0},
 )
 def deploy(run: Run) -> None:
     """Old and new run side by side; the old ones drain; no post fails."""
     run.compare_readings = False
-    image = f"chatire/app:{run.stack.project}"
-    variant = f"chatire-variant/app:{run.stack.project}-chaos"
+    image = f"chatire/app:{run.compose.project}"
+    variant = f"chatire-variant/app:{run.compose.project}-chaos"
     lines = f"FROM {image}\nLABEL chatire.inputs=variant-chaos chatire.version=chaos\n"
     subprocess.run(
         ["docker", "build", "--quiet", "--tag", variant, "-"],
@@ -59,10 +61,10 @@ def deploy(run: Run) -> None:
     )
     run.finally_(lambda: docker("image", "rm", "--force", variant))
     run.fault()
-    run.stack.make("deploy", f"IMAGE={variant}", within=400)
+    run.compose.make("deploy", f"IMAGE={variant}", within=400)
     run.say(f"deployed: {run.ledger.line}")
     run.pause(3)
-    run.stack.make("rollback", within=400)
+    run.compose.make("rollback", within=400)
     run.healed()
     posts_went_through(run)
     # Each socket twice: by the deploy and by the rollback.

@@ -23,7 +23,7 @@ SLACK_BYTES = 96 * 2**20
 # A message as long as any.
 LONGEST = "m" * 2000
 FLOOD_SECONDS = 25.0
-STORM = 2000
+STORM, STORM_CLIENTS = 2000, 60
 
 
 @scenario(
@@ -43,7 +43,7 @@ def stalled_readers(run: Run) -> None:
     traffic = run.ledger.traffic
     person, room = traffic.people.members[0], traffic.rooms[0]
     before = memory(run)
-    with stalled(run.stack.url, room, person.access, STALLED) as readers:
+    with stalled(person, room, STALLED) as readers:
         run.fault()
         flood = Flood(person, room)
         run.ledger.loop.start(flood.run(FLOOD_SECONDS))
@@ -102,32 +102,34 @@ def memory(run: Run) -> int:
     within=45,
     seconds=120,
     slow=True,
-    size=Size(rooms=10, clients=60, rate=40.0),
+    size=Size(rooms=10, clients=STORM_CLIENTS, rate=40.0),
 )
 def reconnect_storm(run: Run) -> None:
     """No worker falls over, and nobody is left outside."""
     traffic = run.ledger.traffic
     # They stay open to the end, for whoever has gone would count as away.
     run.compare_readings = False
-    run.say(f"{STORM} more sockets are opened")
-    run.ledger.loop.call(crowd(run.ledger), 240)
+    # As much smaller as all traffic is, where that was asked for.
+    storm = STORM * run.ledger.size.clients // STORM_CLIENTS
+    run.say(f"{storm} more sockets are opened")
+    run.ledger.loop.call(crowd(run.ledger, storm), 240)
     run.pause(2)
     run.fault()
     run.ledger.drop()
-    run.until(lambda: traffic.away > STORM // 2, "the storm begins", 10)
+    run.until(lambda: traffic.away > storm // 2, "the storm begins", 10)
     run.until(lambda: not traffic.away, "everybody is back", 60)
     run.figure("all back after", time.time() - run.began)
     run.healed()
 
 
-async def crowd(ledger: Ledger) -> None:
+async def crowd(ledger: Ledger, count: int) -> None:
     """Further members' sockets, which count like all others."""
     traffic = ledger.traffic
     people = itertools.cycle(traffic.people.members)
     rooms = itertools.cycle(traffic.rooms)
     gate = asyncio.Semaphore(50)
     clients = []
-    for number in range(STORM):
+    for number in range(count):
         reader = Reader(f"crowd {number}", next(rooms))
         client = Client(next(people), reader, traffic.books)
         traffic.clients.append(client)

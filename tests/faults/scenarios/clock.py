@@ -22,6 +22,7 @@ TIERS = ("ws", "http")
     seconds=110,
     slow=True,
     restarts=TIERS,
+    compose_only="a clock of one process is a container's",
 )
 def clock_forward(run: Run) -> None:
     """Leases and beats go by the database's clock or by one that does not jump."""
@@ -35,6 +36,7 @@ def clock_forward(run: Run) -> None:
     seconds=110,
     slow=True,
     restarts=TIERS,
+    compose_only="a clock of one process is a container's",
 )
 def clock_backward(run: Run) -> None:
     """A token from elsewhere is from the future there."""
@@ -43,7 +45,7 @@ def clock_backward(run: Run) -> None:
 
 def jump(run: Run, seconds: float) -> None:
     """Stand-ins with a clock of their own take the places of the last replicas."""
-    image = f"chatire/faults:{run.stack.project}"
+    image = f"chatire/faults:{run.compose.project}"
     with ExitStack() as undo:
         hands = []
         for tier in TIERS:

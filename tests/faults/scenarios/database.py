@@ -13,10 +13,6 @@ LAYER = "channels_postgres_groupchannel, channels_postgres_message, realtime_pre
 NEWEST = "SELECT coalesce(max(id), 0) FROM chat_message"
 
 
-def postgres(run: Run) -> str:
-    return run.stack.container("postgres").id
-
-
 def tiers(run: Run) -> list[Container]:
     return [*run.stack.containers("http"), *run.stack.containers("ws")]
 
@@ -34,11 +30,12 @@ def goes_on(run: Run, newest: str, seconds: float, otherwise: str) -> None:
     within=15,
     seconds=45,
     goals={"fault_sight.p95": 15.0},
+    compose_only="takes them from inside a container of the http tier",
 )
 def connections_used_up(run: Run) -> None:
     """The operator still gets in: some are the superuser's."""
     client = run.stack.container("http").id
-    with sessions.connections_used_up(postgres(run), client, 45):
+    with sessions.connections_used_up(run.stack, client, 45):
         run.fault()
         run.pause(20)
         run.expect(run.stack.accepts(), "not even the superuser gets in")
@@ -56,7 +53,7 @@ def connections_churn(run: Run) -> None:
     """Each pool and each listener begins anew ten times over."""
     run.fault()
     for _ in range(10):
-        sessions.end_sessions(postgres(run))
+        sessions.end_sessions(run.stack)
         run.pause(2)
     run.healed()
 
@@ -75,7 +72,7 @@ def room_locked(run: Run) -> None:
         "SELECT coalesce(max(m.id), 0) FROM chat_message m JOIN chat_chat c ON c.id = m.chat_id"
         f" WHERE uri = '{other}'"
     )
-    with sessions.transaction(postgres(run), lock):
+    with sessions.transaction(run.stack, lock):
         run.fault()
         run.pause(10)
         goes_on(run, elsewhere, 10, "the other rooms stood still as well")
@@ -91,7 +88,7 @@ def room_locked(run: Run) -> None:
 def layer_locked(run: Run) -> None:
     """Messages need none of them."""
     lock = f"LOCK TABLE {LAYER} IN ACCESS EXCLUSIVE MODE"
-    with sessions.transaction(postgres(run), lock):
+    with sessions.transaction(run.stack, lock):
         run.fault()
         run.pause(10)
         goes_on(run, NEWEST, 10, "messages waited for the channel layer")
@@ -108,7 +105,7 @@ def layer_locked(run: Run) -> None:
 def messages_locked(run: Run) -> None:
     """Posts are answered in time that they are to be tried again, and none is stored twice."""
     lock = "LOCK TABLE chat_message IN ACCESS EXCLUSIVE MODE"
-    with sessions.transaction(postgres(run), lock):
+    with sessions.transaction(run.stack, lock):
         run.fault()
         run.pause(20)
     run.healed()
@@ -147,7 +144,7 @@ def idle_in_transaction(run: Run) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
         f" AND application_name = '{sessions.NAME}'"
     )
-    with sessions.transaction(postgres(run), lock, limit):
+    with sessions.transaction(run.stack, lock, limit):
         run.fault()
         run.until(lambda: run.stack.value(still) == 0, "the transaction is ended", 20)
         run.healed()
@@ -163,7 +160,7 @@ def idle_in_transaction(run: Run) -> None:
 )
 def read_only(run: Run) -> None:
     """Writes are refused as passing; what is stored can be read."""
-    with sessions.setting(postgres(run), "default_transaction_read_only", "on"):
+    with sessions.setting(run.stack, "default_transaction_read_only", "on"):
         run.fault()
         run.pause(15)
     run.healed()
@@ -174,6 +171,7 @@ def read_only(run: Run) -> None:
     "a backup, 8 s of messages, and the backup again: another history",
     within=20,
     seconds=50,
+    compose_only="the playbooks make no backup",
 )
 def older_backup(run: Run) -> None:
     """Everybody is told `reset` and starts over, without a person."""
@@ -183,11 +181,11 @@ def older_backup(run: Run) -> None:
     run.until(lambda: all(each.removed_at for each in removed), "two members are removed", 20)
     with tempfile.TemporaryDirectory(dir=REPOSITORY / "compose/.state") as folder:
         file, since = f"{folder}/before.dump", time.time()
-        run.stack.make("backup", f"FILE={file}")
+        run.compose.make("backup", f"FILE={file}")
         run.pause(8)
         run.finally_(lambda: drop_what_was(run))
         try:
-            run.stack.make("restore", f"FILE={file}", "CONFIRM=yes")
+            run.compose.make("restore", f"FILE={file}", "CONFIRM=yes")
         finally:
             # What was acknowledged from the backup to the switch is gone, as the operator was told.
             run.ledger.traffic.books.void(since, time.time())

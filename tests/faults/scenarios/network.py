@@ -13,11 +13,13 @@ from stack import Container
 USERS = {"http": 10011, "ws": 10012}
 # So long a hole or a silence lasts: longer than any time-out of a connection.
 HOLE_SECONDS = 25.0
+# Why none of these runs on servers.
+CONTAINERS = "breaks the network of a container; one server has none inside"
 
 
 def image(run: Run) -> str:
     """The image with what breaks things (compose/faults)."""
-    return f"chatire/faults:{run.stack.project}"
+    return f"chatire/faults:{run.compose.project}"
 
 
 def one_of_each(run: Run) -> list[Container]:
@@ -47,6 +49,7 @@ def hole(run: Run, container: Container) -> None:
     within=15,
     seconds=45,
     goals={"fault_sight.p95": 15.0},
+    compose_only=CONTAINERS,
 )
 def ws_black_hole(run: Run) -> None:
     """It says that it is deaf, keeps its sockets, and catches up by itself."""
@@ -60,6 +63,7 @@ def ws_black_hole(run: Run) -> None:
     seconds=45,
     slow=True,
     goals={"fault_sight.p95": 15.0},
+    compose_only=CONTAINERS,
 )
 def http_black_hole(run: Run) -> None:
     """Whom it keeps waiting is told 503 and served elsewhere."""
@@ -73,6 +77,7 @@ def http_black_hole(run: Run) -> None:
     seconds=50,
     slow=True,
     goals={"fault_sight.p95": 15.0},
+    compose_only=CONTAINERS,
 )
 def postgres_silent(run: Run) -> None:
     """Every process says so, none is ended for it."""
@@ -94,13 +99,14 @@ def postgres_silent(run: Run) -> None:
     within=15,
     seconds=35,
     goals={"fault_sight.p95": 3.0},
+    compose_only=CONTAINERS,
 )
 def postgres_refuses(run: Run) -> None:
     """As when its machine is up and it is not."""
     with packets.refusal([each.id for each in everyone(run)], image(run)):
         run.fault()
         # It goes on where it is, and would keep its side of what was reset for a minute.
-        sessions.end_sessions(run.stack.container("postgres").id)
+        sessions.end_sessions(run.stack)
         run.pause(15)
     run.healed()
 
@@ -111,6 +117,7 @@ def postgres_refuses(run: Run) -> None:
     within=15,
     seconds=45,
     slow=True,
+    compose_only=CONTAINERS,
 )
 def latency(run: Run) -> None:
     """Slow is not away: nobody turns unready for it."""
@@ -118,7 +125,7 @@ def latency(run: Run) -> None:
     with relay.latency(slowed, image(run), 0.05, 0.2):
         run.fault()
         # So that they connect anew, through the relay.
-        sessions.end_sessions(run.stack.container("postgres").id)
+        sessions.end_sessions(run.stack)
         run.pause(10)
         since = time.time()
         run.pause(15)
@@ -132,6 +139,7 @@ def latency(run: Run) -> None:
     within=15,
     seconds=45,
     slow=True,
+    compose_only=CONTAINERS,
 )
 def loss(run: Run) -> None:
     """TCP makes it good, at its own pace."""
@@ -147,12 +155,13 @@ def loss(run: Run) -> None:
     within=20,
     seconds=40,
     slow=True,
+    compose_only=CONTAINERS,
 )
 def no_names(run: Run) -> None:
     """Asking for a name blocks a thread for as long as the resolver likes."""
     with packets.no_names([each.id for each in everyone(run)], image(run)):
         run.fault()
-        sessions.end_sessions(run.stack.container("postgres").id)
+        sessions.end_sessions(run.stack)
         run.pause(20)
     run.healed()
 
@@ -163,6 +172,7 @@ def no_names(run: Run) -> None:
     within=30,
     seconds=80,
     slow=True,
+    compose_only=CONTAINERS,
 )
 def browsers_cut_off(run: Run) -> None:
     """What nobody answers is closed after its ping; the clients come back and resume."""

@@ -13,6 +13,7 @@ from scenario import Run, scenario
     seconds=70,
     slow=True,
     restarts={"postgres", "http", "ws", "nginx"},
+    compose_only="a server's power is its owner's; tests/servers reboots its own",
 )
 def power_cut(run: Run) -> None:
     """All of them start in no order, as an engine starts them: none waits for another."""

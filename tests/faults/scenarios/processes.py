@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 
-from engine import docker
 from ledger.traffic import Size
 from scenario import Run, scenario
 from stack import Process
@@ -14,7 +13,7 @@ STOP, CONT = signal.SIGSTOP, signal.SIGCONT
 
 STOPPED_SECONDS = 20.0
 AWAY_SECONDS = 60.0
-# PostgreSQL killed the hard way reads its log again; its container is started anew by the engine.
+# PostgreSQL killed the hard way is started anew, and reads its log again.
 DATABASE_BACK = 60.0
 
 
@@ -117,7 +116,7 @@ def http_worker_term(run: Run) -> None:
     harmless=True,
 )
 def http_master_kill(run: Run) -> None:
-    """The engine starts its container anew; the other replica serves meanwhile."""
+    """It is started anew; the other replica serves meanwhile."""
     run.fault(run.stack.signal(run.stack.http_masters()[0], KILL))
 
 
@@ -160,7 +159,7 @@ def nginx_worker_term(run: Run) -> None:
     harmless=True,
 )
 def nginx_kill(run: Run) -> None:
-    """The address is gone; the engine brings it back, and everybody with it."""
+    """The address is gone, and comes back, and everybody with it."""
     processes = [run.stack.nginx_master(), *run.stack.nginx_workers()]
     run.fault(run.stack.signal(processes, KILL))
 
@@ -173,10 +172,9 @@ def nginx_term(run: Run) -> None:
 @scenario("nginx-reload", "nginx reloads three times", within=10, slow=True, harmless=True)
 def nginx_reload(run: Run) -> None:
     """No socket ends, no post fails."""
-    nginx = run.stack.container("nginx")
     run.fault()
     for _ in range(3):
-        run.stack.exec(nginx, "nginx-reload")
+        run.stack.reload_nginx()
         run.pause(1)
     run.expect(not cuts(run), f"a reload cut sockets: {cuts(run)}")
     run.expect(not retries(run), f"tries failed during a reload: {retries(run)}")
@@ -259,7 +257,7 @@ def postgres_immediate(run: Run) -> None:
     slow=True,
 )
 def postgres_kill(run: Run) -> None:
-    """The engine starts its container anew, and it recovers from its log."""
+    """It is started anew by whoever supervises it, and recovers from its log."""
     run.fault(run.stack.signal(run.stack.postmaster(), KILL))
     database_back(run)
 
@@ -292,7 +290,7 @@ def postgres_restart(run: Run) -> None:
     """As above; everybody is told before the server goes."""
     (container,) = run.stack.containers("postgres")
     run.fault()
-    docker("restart", container.id)
+    run.stack.restart(container)
     database_back(run)
 
 
@@ -309,12 +307,12 @@ def postgres_away(run: Run) -> None:
     """Both tiers say that they cannot serve, nobody is restarted for it, and all go on at once."""
     (container,) = run.stack.containers("postgres")
     tiers = [*run.stack.containers("http"), *run.stack.containers("ws")]
-    run.finally_(lambda: docker("start", container.id))
+    run.finally_(lambda: run.stack.start(container))
     run.fault()
-    docker("stop", container.id)
+    run.stack.stop(container)
     run.expect_unready(tiers)
     run.pause_until(run.began + AWAY_SECONDS)
-    docker("start", container.id)
+    run.stack.start(container)
     database_back(run)
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import time
 
+from composed import Composed
 from ledger.traffic import Size
 from runner import wait_whole
 from scenario import SCENARIOS, Broken, Run, Scenario, scenario
@@ -47,9 +48,11 @@ def soak(run: Run) -> None:
     end = time.time() + MINUTES * 60
     readings: list[Readings] = []
     count = 0
+    composed = isinstance(run.stack, Composed)
+    faults = [name for name in FAULTS if composed or not SCENARIOS[name].compose_only]
     while time.time() < end:
         # All of them before any comes again.
-        for name in chance.sample(FAULTS, len(FAULTS)):
+        for name in chance.sample(faults, len(faults)):
             run.pause(min(chance.uniform(*QUIET), max(0.0, end - time.time())))
             if time.time() >= end:
                 break

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-from breaking.disk import small_disk
+from breaking.disk import Disk, small_disk
 from breaking.engine import Trouble
-from breaking.sessions import psql
 from engine import inspect
 from scenario import Run, scenario
 
@@ -22,10 +21,11 @@ BACK_SECONDS = 75.0
     seconds=150,
     slow=True,
     restarts={"postgres"},
+    compose_only="puts a small disk under a container",
 )
 def disk_full(run: Run) -> None:
     """Messages are refused as passing, nothing is lost, and room is all that mends it."""
-    stack = run.stack
+    stack = run.compose
     image = f"{IMAGE}:{stack.project}"
     postgres = stack.container("postgres")
     volume = next(
@@ -34,7 +34,7 @@ def disk_full(run: Run) -> None:
         if mount["Destination"] == "/var/lib/postgresql"
     )
     with small_disk(postgres.id, image, volume) as (disk, small):
-        run.until(lambda: answers(disk.postgres), "PostgreSQL runs on its small disk", 30)
+        run.until(lambda: answers(disk), "PostgreSQL runs on its small disk", 30)
         run.until(run.ledger.whole, "everybody is served from there", 60)
         run.pause(3)
         disk.fill()
@@ -43,22 +43,22 @@ def disk_full(run: Run) -> None:
         run.until(lambda: full(run, refused), "a message is refused", 30)
         run.say("messages are refused; now the log is filled up")
         # Segment after segment, until there is no room for the next: PostgreSQL gives up.
-        run.until(lambda: not switched(disk.postgres), "PostgreSQL ends", 30)
+        run.until(lambda: not switched(disk), "PostgreSQL ends", 30)
         run.pause(5)
-        run.expect(not answers(disk.postgres), "PostgreSQL runs on without a log")
+        run.expect(not answers(disk), "PostgreSQL runs on without a log")
         run.expect_unready([*stack.containers("http"), *stack.containers("ws")], 60)
         disk.empty(image, small)
         began = time.time()
-        run.until(lambda: answers(disk.postgres), "PostgreSQL is back by itself", BACK_SECONDS)
+        run.until(lambda: answers(disk), "PostgreSQL is back by itself", BACK_SECONDS)
         run.figure("PostgreSQL back after", time.time() - began)
         run.until(run.ledger.whole, "everybody is served again", 30)
         run.pause(2)
     run.healed()
 
 
-def answers(postgres: str) -> bool:
+def answers(disk: Disk) -> bool:
     try:
-        return psql(postgres, "SELECT 1") == "1"
+        return disk.psql("SELECT 1") == "1"
     except Trouble:
         return False
 
@@ -69,12 +69,12 @@ def full(run: Run, before: dict[str, int]) -> bool:
     return all(now[why] > before.get(why, 0) for why in ("http: 503", "unavailable"))
 
 
-def switched(postgres: str) -> bool:
+def switched(disk: Disk) -> bool:
     """Begin another segment of the log; false when PostgreSQL is gone."""
     try:
         # Goes to the log alone: a table would be refused, which ends nothing.
         fill = "SELECT pg_logical_emit_message(false, 'fault', repeat('x', 1000000))"
-        psql(postgres, f"{fill}; SELECT pg_switch_wal();")
+        disk.psql(f"{fill}; SELECT pg_switch_wal();")
     except Trouble:
-        return answers(postgres)
+        return answers(disk)
     return True
