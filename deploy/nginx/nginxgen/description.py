@@ -180,7 +180,7 @@ class WsTier(_Checked):
         Whole(2, 64),
         "KiB",
         "what a tunnel holds in each direction; nginx costs a tenth of a burst's deliveries with "
-        "16, a fourth with 8, two fifths with 4, and holds less for each socket",
+        "16, a quarter with 8, two fifths with 4, and holds less for each socket",
     )
     tries: int = _setting(8, Whole(1, 100), "servers", "as for http")
     tries_seconds: int = _setting(
