@@ -10,14 +10,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 
 from realtime import hints
 from realtime.backoff import backoff
 from realtime.conninfo import connection_params
-from realtime.pool import cut
+from realtime.pool import Connection, cut
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Listener:
         self._catch_ups: list[CatchUp] = []
         self._listening = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._connection: Connection | None = None
         self._last_beat = self._loop.time()
         self._trouble = "not connected yet"
         self._hears = False
@@ -127,7 +127,7 @@ class Listener:
         params = connection_params(self._name)
         if hasty:
             params["connect_timeout"] = HASTY_SECONDS
-        connection = await psycopg.AsyncConnection.connect(**params, autocommit=True)
+        connection = await Connection.connect(**params, autocommit=True)
         self._connection = connection
         beat_channel = f"chatire_beat_{connection.info.backend_pid}"
         catching_up: asyncio.Task[bool] | None = None
@@ -169,7 +169,7 @@ class Listener:
         self._last_beat = self._loop.time()
         self._hears, self._trouble = True, ""
 
-    async def _catch_up(self, connection: psycopg.AsyncConnection[Any]) -> bool:
+    async def _catch_up(self, connection: Connection) -> bool:
         """Let every subscriber catch up; false, and start over, when one cannot."""
         try:
             for catch_up in self._catch_ups:

@@ -9,8 +9,9 @@ import contextlib
 import os
 import select
 import socket
+import traceback
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -20,7 +21,24 @@ from psycopg_pool import AsyncConnectionPool
 
 from realtime.conninfo import connection_params
 
-Connection = psycopg.AsyncConnection[TupleRow]
+
+class Connection(psycopg.AsyncConnection[TupleRow]):
+    """psycopg's, but a try to connect that fails ends when it is given up.
+
+    psycopg's own refers to itself through its error's traceback, and so stays open until Python
+    collects cycles: while a server stands still, each try would leave it one more process.
+    """
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+        """Connect, as psycopg's does; raises what that raises."""
+        try:
+            return await super().connect(conninfo, **kwargs)
+        except BaseException as error:
+            traceback.clear_frames(error.__traceback__)
+            raise
+
+
 Pool = AsyncConnectionPool[Connection]
 
 # How long a caller waits for a connection: two thousand sockets that come back at once take

@@ -9,11 +9,11 @@ import traceback
 from engine import EngineError
 from ledger.figures import Span
 from ledger.people import People
-from ledger.run import Ledger, Loop, Result
+from ledger.run import Ledger, Loop
 from outcome import Outcome
 from readings import compare
 from scenario import Broken, Run, Scenario
-from stack import TIERS, Readings, Stack
+from stack import TIERS, Stack
 
 # The stack is whole before anything is done to it.
 WHOLE_FIRST = 90.0
@@ -21,9 +21,6 @@ WHOLE_FIRST = 90.0
 WARM_SECONDS = 3.0
 # What was read before is compared with what is read so long after all was whole.
 AFTER_SECONDS = 2.0
-# What is not back by then has leaked. PostgreSQL itself lets go of a connection that nobody goes on
-# making after a minute (authentication_timeout): those tried while it stood still are such.
-BACK_SECONDS = 75.0
 # Whole is what stays whole.
 STEADY_SECONDS = 1.0
 
@@ -55,7 +52,7 @@ def perform(scenario: Scenario, stack: Stack, loop: Loop, people: People) -> Out
         span = Span(run.began, run.counts, run.began + outcome.whole_after) if run.began else None
         if span and outcome.whole_after:
             span = Span(run.began, run.counts, run.counts + outcome.whole_after)
-        outcome.result = judged(ledger, stack, span)
+        outcome.result = ledger.judge(stack.psql, span)
     except Exception as error:
         outcome.failures.append(f"no verdict: {error!r}")
     finally:
@@ -65,15 +62,6 @@ def perform(scenario: Scenario, stack: Stack, loop: Loop, people: People) -> Out
     outcome.hold_to_goals()
     outcome.seconds = time.time() - started
     return outcome
-
-
-def judged(ledger: Ledger, stack: Stack, span: Span | None) -> Result:
-    """By the database's table; by the API's history where that cannot be read."""
-    try:
-        return ledger.judge(stack.psql, span)
-    except EngineError as error:
-        print(f"    no database, asking the API: {error}", file=sys.stderr)
-        return ledger.judge(None, span)
 
 
 def _under_traffic(scenario: Scenario, run: Run, outcome: Outcome) -> None:
@@ -88,26 +76,13 @@ def _under_traffic(scenario: Scenario, run: Run, outcome: Outcome) -> None:
     outcome.whole_after = wait_whole(stack, run, scenario.within) - run.counts
     time.sleep(AFTER_SECONDS)
     after = stack.readings()
-    if run.compare_readings and compare(before, after):
-        after = _back(run, before)
-        outcome.failures += compare(before, after)
     outcome.before, outcome.after = before.json(), after.json()
+    if run.compare_readings:
+        outcome.failures += compare(before, after)
     for event in stack.watch.events(began, "die"):
         outcome.restarts.append(event.service)
         if event.service not in scenario.restarts:
             outcome.failures.append(f"one of {event.service} ended, and nobody told it to")
-
-
-def _back(run: Run, before: Readings) -> Readings:
-    """Read until all is where it was, or has had the time; notes how long that took."""
-    began = time.time()
-    while True:
-        time.sleep(1.0)
-        after = run.stack.readings()
-        took = time.time() - began
-        if took > BACK_SECONDS or not compare(before, after):
-            run.figure("readings back after", took + AFTER_SECONDS)
-            return after
 
 
 def wait_whole(stack: Stack, run: Run | None, within: float) -> float:
