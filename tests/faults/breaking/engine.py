@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from engine import EngineError
+from engine import EngineError, run
 
 
 class Trouble(EngineError):
@@ -17,20 +16,9 @@ class Trouble(EngineError):
 def docker(*arguments: str, stdin: str | None = None, within: float = 60.0) -> str:
     """Run the engine's client; returns what it printed. Raises Trouble when it fails."""
     try:
-        done = subprocess.run(
-            ["docker", *arguments],
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            timeout=within,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Trouble(f"docker {arguments[0]}: no end within {within:g} s") from error
-    if done.returncode:
-        raise Trouble(f"docker {' '.join(arguments)[:200]}: {done.stdout}{done.stderr}".strip())
-    return done.stdout.strip()
+        return run("docker", *arguments, stdin=stdin, within=within).strip()
+    except EngineError as error:
+        raise Trouble(str(error)) from error
 
 
 def in_network_of(container: str, image: str, *command: str, stdin: str | None = None) -> str:
