@@ -46,12 +46,12 @@ def beside_nothing(image: str, *words: str) -> Iterator[str]:
     """A container without a network, for as long as this lasts: options, then a command."""
     options = [word for word in words if word.startswith("--")]
     command = [word for word in words if not word.startswith("--")]
-    identity = docker("run", "--detach", "--rm", "--network=none", *options, image, *command)
+    identity = docker("run", "--detach", "--network=none", *options, image, *command)
     try:
         yield identity
     finally:
-        with suppress(Trouble):
-            docker("kill", identity)
+        # Not --rm, which removes it some time later: its volume is free when this is over.
+        docker("rm", "--force", identity)
 
 
 def _sharing(container: str) -> list[str]:
