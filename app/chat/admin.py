@@ -1,4 +1,4 @@
-"""The chat in the admin. Whatever is changed here goes through chat/actions.py, so that sockets
+"""The chat in the admin. Whatever is changed here goes through chat/roster.py, so that sockets
 hear of it; messages cannot be deleted one by one, because their `seq` has no gap."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from chat import actions
+from chat import roster
 from chat.models import Chat, History, Membership, Message, Removal
 from ops.admin import ReadOnlyAdmin
 
@@ -36,10 +36,10 @@ class ChatAdmin(ReadOnlyAdmin):
         return [str(chat) for chat in chats], {"chats": len(chats), "messages": count}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Chat) -> None:
-        actions.delete_chats([obj.pk])
+        roster.delete_chats([obj.pk])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Chat]) -> None:
-        actions.delete_chats([chat.pk for chat in queryset])
+        roster.delete_chats([chat.pk for chat in queryset])
 
 
 @admin.register(Membership)
@@ -56,7 +56,7 @@ class MembershipAdmin(ReadOnlyAdmin):
         for membership in queryset.select_related("chat__owner", "user"):
             if membership.user_id != membership.chat.owner_id:
                 owner = membership.chat.owner
-                removed += actions.remove_member(membership.chat.uri, owner, membership.user)
+                removed += roster.remove_member(membership.chat.uri, owner, membership.user)
         self.message_user(request, f"{removed} members removed.")
 
     def has_remove_permission(self, request: HttpRequest) -> bool:

@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 
 from accounts.fields import normalized
 from accounts.users import user_dict
-from chat import actions, epoch, history, overview, paging, posting
+from chat import actions, epoch, history, overview, paging, posting, roster
 from chat.drafts import Draft, is_storable
 from chat.events import message_object, timestamp
 from chat.members import members
@@ -76,7 +76,7 @@ class ChatsView(APIView):
     @extend_schema(operation_id="create_chat", request=None, responses={201: CreatedShape})
     def post(self, request: Request) -> Response:
         """A new chat, which the caller owns. A body is not looked at."""
-        chat = actions.create_chat(_user(request))
+        chat = roster.create_chat(_user(request))
         answer = {"status": "SUCCESS", "uri": chat.uri, "message": "New chat session created"}
         return Response(answer, status=status.HTTP_201_CREATED)
 
@@ -117,7 +117,7 @@ class ChatView(APIView):
             lambda: require_may_add(found, user.pk, user.pk),
         )
         target = _user_named(fields["username"])
-        actions.add_member(uri, user, target)
+        roster.add_member(uri, user, target)
         return Response(
             {
                 "status": "SUCCESS",
@@ -141,7 +141,7 @@ class MemberView(APIView):
         """
         require_chat(_access(request, uri))
         target = _user_named(normalized(username))
-        if not actions.remove_member(uri, _user(request), target):
+        if not roster.remove_member(uri, _user(request), target):
             raise NotFound("This user is not in the chat.")
         return Response(status=status.HTTP_204_NO_CONTENT)
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 from django.db import connection
 
-from chat import actions
+from chat import actions, roster
 from chat.drafts import Draft
 from chat.models import Chat, Membership, Message, Removal
 from chat.permissions import Forbidden
@@ -85,9 +85,9 @@ def test_joining_and_being_removed_at_once_ends_in_one_of_the_two(
     def work(number: int) -> None:
         try:
             if number % 2:
-                actions.add_member(uri, member, member)
+                roster.add_member(uri, member, member)
             else:
-                actions.remove_member(uri, owner, member)
+                roster.remove_member(uri, owner, member)
         except Forbidden:
             pass
 
@@ -103,7 +103,7 @@ def test_joining_twice_at_once_is_joining_once(alice: Person) -> None:
     person = make_person("twice")
     assert person.user is not None
     user = person.user
-    together(lambda _: actions.add_member(uri, user, user), 6)
+    together(lambda _: roster.add_member(uri, user, user), 6)
     assert Membership.objects.filter(user=user).count() == 1
 
 

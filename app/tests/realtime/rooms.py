@@ -6,7 +6,7 @@ import uuid
 
 from django.contrib.auth.models import User
 
-from chat import actions
+from chat import actions, roster
 from chat.drafts import Draft
 from chat.models import Chat
 from tests.people import Person
@@ -19,9 +19,9 @@ def user_of(person: Person) -> User:
 
 def make_room(owner: Person, *members: Person) -> str:
     """A chat with these members; returns its uri."""
-    uri = actions.create_chat(user_of(owner)).uri
+    uri = roster.create_chat(user_of(owner)).uri
     for member in members:
-        actions.add_member(uri, user_of(owner), user_of(member))
+        roster.add_member(uri, user_of(owner), user_of(member))
     return uri
 
 

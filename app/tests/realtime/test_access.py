@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from websockets.exceptions import InvalidStatus
 
 from accounts import sessions
-from chat import actions, permissions
+from chat import actions, permissions, roster
 from tests.people import Person, make_person, sign_in
 from tests.realtime.clients import Client, chat, inbox
 from tests.realtime.rooms import chat_id, make_room, post, user_of
@@ -147,7 +147,7 @@ def test_a_removed_member_is_closed_4403_on_every_worker_and_hears_nothing_more(
     ):
         for client in (stays, one, two):
             client.ready()
-        actions.remove_member(uri, user_of(alice), user_of(bob))
+        roster.remove_member(uri, user_of(alice), user_of(bob))
         post(alice, uri, "secret")
         assert one.closed(2) == two.closed(2) == 4403
         assert not [frame for frame in one.seen + two.seen if frame.get("message") == "secret"]
@@ -164,11 +164,11 @@ def test_what_is_said_right_after_a_removal_never_reaches_the_removed(
     for turn in range(25):
         with chat(workers[turn % 2], bob, uri) as client:
             client.ready()
-            actions.remove_member(uri, user_of(alice), user_of(bob))
+            roster.remove_member(uri, user_of(alice), user_of(bob))
             post(alice, uri, "secret")
             assert client.closed(3) == 4403
             assert not [frame for frame in client.seen if frame["type"] == "message"]
-        actions.add_member(uri, user_of(alice), user_of(bob))
+        roster.add_member(uri, user_of(alice), user_of(bob))
 
 
 @pytest.mark.parametrize("hinted", [True, False])
@@ -183,8 +183,8 @@ def test_what_is_said_after_a_removal_that_no_worker_heard_of_never_reaches_the_
     with chat(workers[0], bob, uri) as removed, chat(workers[0], alice, uri) as stays:
         removed.ready()
         stays.ready()
-        monkeypatch.setattr(actions, "_members_changed", lambda *arguments: None)
-        actions.remove_member(uri, user_of(alice), user_of(bob))
+        monkeypatch.setattr(roster, "_members_changed", lambda *arguments: None)
+        roster.remove_member(uri, user_of(alice), user_of(bob))
         if not hinted:
             monkeypatch.setattr(actions, "hint", lambda *arguments: None)
         post(alice, uri)
@@ -201,8 +201,8 @@ def test_a_worker_that_posts_before_it_hears_of_a_removal_shows_the_removed_noth
     with chat(workers[0], bob, uri) as removed, chat(workers[0], alice, uri) as stays:
         removed.ready()
         stays.ready()
-        monkeypatch.setattr(actions, "_members_changed", lambda *arguments: None)
-        actions.remove_member(uri, user_of(alice), user_of(bob))
+        monkeypatch.setattr(roster, "_members_changed", lambda *arguments: None)
+        roster.remove_member(uri, user_of(alice), user_of(bob))
         stays.posts("without bob")
         assert removed.closed() == 4403
         assert not [frame for frame in removed.seen if frame["type"] == "message"]
@@ -215,8 +215,8 @@ def test_a_member_removed_and_let_in_again_at_once_resumes_or_is_told(
     for _ in range(5):
         with chat(workers[0], bob, uri) as client:
             client.ready()
-            actions.remove_member(uri, user_of(alice), user_of(bob))
-            actions.add_member(uri, user_of(alice), user_of(bob))
+            roster.remove_member(uri, user_of(alice), user_of(bob))
+            roster.add_member(uri, user_of(alice), user_of(bob))
             assert client.closed(3) in (1012, 4403)
         with chat(workers[0], bob, uri) as client:
             client.ready()
@@ -231,7 +231,7 @@ def test_a_removal_behind_the_workers_back_is_found_within_seconds(
         query("DELETE FROM chat_membership WHERE user_id = %s", bob.id)
         client.say("not any more")
         assert client.closed(2) == 4403
-    actions.add_member(uri, user_of(alice), user_of(bob))
+    roster.add_member(uri, user_of(alice), user_of(bob))
     with chat(workers[0], bob, uri) as client:
         client.ready()
         query("DELETE FROM chat_membership WHERE user_id = %s", bob.id)
@@ -243,7 +243,7 @@ def test_joining_is_shown_to_everyone(workers: Pair, alice: Person, bob: Person)
     with chat(workers[0], alice, uri) as one, chat(workers[1], alice, uri) as two:
         one.ready()
         two.ready()
-        actions.add_member(uri, user_of(bob), user_of(bob))
+        roster.add_member(uri, user_of(bob), user_of(bob))
         for client in (one, two):
             names = [user["username"] for user in client.expect("members")["members"]]
             assert names == [alice.username, bob.username]
@@ -253,7 +253,7 @@ def test_a_deleted_chat_closes_its_sockets(workers: Pair, alice: Person, bob: Pe
     uri = make_room(alice, bob)
     with chat(workers[0], bob, uri) as client:
         client.ready()
-        actions.delete_chats([chat_id(uri)])
+        roster.delete_chats([chat_id(uri)])
         assert client.closed() in (4403, 4404)
 
 
@@ -386,6 +386,6 @@ def test_a_stranger_made_a_member_gets_in(workers: Pair, alice: Person) -> None:
     uri = make_room(alice)
     late = make_person()
     assert not permissions.access(uri, late.id).member  # type: ignore[union-attr]
-    actions.add_member(uri, user_of(late), user_of(late))
+    roster.add_member(uri, user_of(late), user_of(late))
     with chat(workers[1], late, uri) as client:
         client.ready()

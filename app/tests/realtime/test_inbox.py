@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat import actions
+from chat import actions, roster
 from tests.people import Person, sign_in
 from tests.realtime.clients import Frame, chat, inbox
 from tests.realtime.rooms import chat_id, make_room, post, user_of
@@ -58,11 +58,11 @@ def test_joining_leaving_and_removal_show_in_the_inbox(
     with inbox(workers[1], bob) as client:
         uri = make_room(alice, bob)
         assert client.expect("chat")["uri"] == uri
-        actions.remove_member(uri, user_of(bob), user_of(bob))
+        roster.remove_member(uri, user_of(bob), user_of(bob))
         assert client.expect("left") == {"type": "left", "uri": uri}
-        actions.add_member(uri, user_of(alice), user_of(bob))
+        roster.add_member(uri, user_of(alice), user_of(bob))
         assert client.expect("chat")["uri"] == uri
-        actions.remove_member(uri, user_of(alice), user_of(bob))
+        roster.remove_member(uri, user_of(alice), user_of(bob))
         assert client.expect("left") == {"type": "left", "uri": uri}
         post(alice, uri, "secret")
         client.nothing("chat", 0.6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.users import UserRow
-from chat import actions
+from chat import actions, roster
 from chat.standing import MOST_MARKS, Mark
 from realtime.marks import Marks
 from tests.people import Person, sign_in
@@ -84,7 +84,7 @@ def test_who_left_is_not_named_any_more(
     read(bob, uri, 1)
     with chat(workers[0], alice, uri) as first:
         assert marks(first, 1) == {bob.username: 1}
-        actions.remove_member(uri, user_of(bob), user_of(bob))
+        roster.remove_member(uri, user_of(bob), user_of(bob))
         first.expect("members", where=lambda frame: len(frame["members"]) == 2)
         with chat(workers[0], carol, uri) as second:
             no_marks(second)
@@ -95,7 +95,7 @@ def test_who_was_added_and_never_came_has_read_nothing(
 ) -> None:
     uri = make_room(alice)
     post(alice, uri)
-    actions.add_member(uri, user_of(alice), user_of(bob))
+    roster.add_member(uri, user_of(alice), user_of(bob))
     with chat(workers[0], alice, uri) as one:
         no_marks(one)
         # What was said before is not unread to a newcomer; that they look at it is news.

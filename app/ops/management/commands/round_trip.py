@@ -29,7 +29,7 @@ from websockets.typing import Subprotocol
 
 from accounts import sessions
 from accounts.tokens import SessionRefreshToken
-from chat import actions
+from chat import actions, roster
 from chat.drafts import check_draft
 from realtime.conninfo import connection_params
 from realtime.hints import CHANNEL
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         try:
             user = User.objects.create(username=username)
             token = sign_in(user)
-            chat = actions.create_chat(user)
+            chat = roster.create_chat(user)
             trip = through_http if tier == "http" else through_ws
             taken = trip(bind, token, user, chat.uri, chat.pk, deadline)
         except (OSError, WebSocketException, TimeoutError, http.client.HTTPException) as error:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from chat import actions
+from chat import roster
 from chat.models import Chat, Membership, Message
 
 # A short prefix would take real people along.
@@ -34,11 +34,11 @@ class Command(BaseCommand):
             raise CommandError(f"These are staff, not test users: {', '.join(staff)}.")
         with transaction.atomic():
             chats = list(Chat.objects.filter(owner__in=users).values_list("pk", flat=True))
-            actions.delete_chats(chats)
+            roster.delete_chats(chats)
             for membership in Membership.objects.filter(user__in=users).select_related(
                 "chat", "user"
             ):
-                actions.remove_member(membership.chat.uri, membership.user, membership.user)
+                roster.remove_member(membership.chat.uri, membership.user, membership.user)
             # Their messages in other people's chats stay, for those have no gap, and so do they.
             speakers = set(
                 Message.objects.filter(author__in=users).values_list("author", flat=True)
