@@ -17,6 +17,7 @@ import psycopg
 from realtime import hints
 from realtime.backoff import backoff
 from realtime.conninfo import connection_params
+from realtime.ear import Ear
 from realtime.pool import Connection, cut
 
 logger = logging.getLogger(__name__)
@@ -134,6 +135,21 @@ class Listener:
         deadline = self._loop.call_later(ANSWER_SECONDS, cut, connection)
         awaiting_beat = False
         self._behind, self._answered = "", False
+
+        def heard(channel: str, payload: str) -> None:
+            nonlocal awaiting_beat
+            if channel == beat_channel:
+                deadline.cancel()
+                awaiting_beat = False
+                self._answered = True
+                # A table that cannot be read makes hearing worth nothing.
+                if catching_up is not None and catching_up.done() and catching_up.result():
+                    self._beat_heard()
+                return
+            for subscriber in self._heard[channel]:
+                subscriber(payload)
+
+        ear = Ear(connection, heard)
         try:
             for channel in (*self._heard, beat_channel):
                 await connection.execute(f"LISTEN {channel}")
@@ -146,17 +162,7 @@ class Listener:
                     deadline = self._loop.call_later(ANSWER_SECONDS, cut, connection)
                     awaiting_beat = True
                     await connection.execute("SELECT pg_notify(%s, '')", (beat_channel,))
-                async for notice in connection.notifies(timeout=BEAT_SECONDS):
-                    if notice.channel == beat_channel:
-                        deadline.cancel()
-                        awaiting_beat = False
-                        self._answered = True
-                        # A table that cannot be read makes hearing worth nothing.
-                        if catching_up.done() and catching_up.result():
-                            self._beat_heard()
-                        continue
-                    for heard in self._heard[notice.channel]:
-                        heard(notice.payload)
+                await ear.listen(BEAT_SECONDS)
         finally:
             deadline.cancel()
             if catching_up is not None:
