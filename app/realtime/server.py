@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import threading
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -41,6 +42,7 @@ class Server(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._stuck_seconds = stuck_seconds
         self._guard: Guard | None = None
+        self._told = asyncio.Event()
         self.exit_code = 0
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
@@ -51,10 +53,23 @@ class Server(uvicorn.Server):
         if self._stuck_seconds:
             self._guard = Guard(self._stuck_seconds)
 
+    async def main_loop(self) -> None:
+        """Wait until told to stop. uvicorn's own loop would look ten times a second."""
+        # Once, for the headers of every answer.
+        await self.on_tick(0)
+        while not self.should_exit:
+            await self._told.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal, between any two instructions of the main thread."""
+        super().handle_exit(sig, frame)
+        asyncio.get_running_loop().call_soon_threadsafe(self._told.set)
+
     def _end_deaf(self) -> None:
         """Stop, so that whatever supervises this process starts a new one."""
         self.exit_code = EXIT_DEAF
         self.should_exit = True
+        self._told.set()
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         from realtime.drain import drain

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import inspect
 import json
+import signal
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from realtime.hub import close_hub, get_hub
 from realtime.outbox import Frames, QueueOutbox
 from realtime.query import ChatQuery
 from realtime.routing import application
+from realtime.server import Server
 from realtime.sockets import Socket
 from realtime.wire import EXTENSION, WireProtocol, framed
 from tests.people import Person
@@ -68,6 +70,35 @@ def test_uvicorns_protocol_still_has_what_the_wire_leans_on() -> None:
         "if self.close_timer is None:",
     ):
         assert attribute in source, attribute
+
+
+def test_uvicorns_server_still_has_what_ours_leans_on() -> None:
+    """A newer uvicorn that changes these needs a look at realtime/server.py."""
+    source = inspect.getsource(uvicorn.Server)
+    for part in (
+        "if not self.should_exit:\n            await self.main_loop()",
+        "signal.signal(sig, self.handle_exit)",
+        "self._captured_signals.append(sig)",
+        "self.server_state.default_headers =",
+    ):
+        assert part in source, part
+    for name in ("main_loop", "handle_exit", "on_tick"):
+        theirs = inspect.signature(vars(uvicorn.Server)[name])
+        assert list(inspect.signature(getattr(Server, name)).parameters) == list(theirs.parameters)
+
+
+async def test_a_server_that_waits_is_woken_by_a_signal_and_by_deafness() -> None:
+    tellings: tuple[Callable[[Server], None], ...] = (
+        lambda server: server.handle_exit(signal.SIGTERM, None),
+        Server._end_deaf,
+    )
+    for tell in tellings:
+        server = Server(uvicorn.Config(application), 1.0, 0)
+        waiting = asyncio.create_task(server.main_loop())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        tell(server)
+        await asyncio.wait_for(waiting, 1)
 
 
 def post_apart(person: Person, uri: str) -> None:
