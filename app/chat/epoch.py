@@ -10,15 +10,11 @@ restores that keep all of these: `manage.py new_epoch` changes it.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 
 from chat.models import History
 from realtime.publish import publish_event
-
-if TYPE_CHECKING:
-    from psycopg import AsyncConnection
 
 # All functions may be called by any role (checked on PostgreSQL 15). The timeline is that of the
 # WAL being written, not of the last checkpoint, which lags behind a promotion.
@@ -38,12 +34,6 @@ def current() -> str:
         cursor.execute(EPOCH_SQL)
         row: tuple[str] = cursor.fetchone()
     return row[0]
-
-
-async def acurrent(db: AsyncConnection) -> str:
-    """`current` for the ws tier."""
-    rows = await (await db.execute(EPOCH_SQL)).fetchall()
-    return str(rows[0][0])
 
 
 def renew() -> str:

@@ -45,7 +45,11 @@ ACCESS_BATCH = 2_000
 # A room outlives its last socket by this, so that a reconnect finds it open.
 ROOM_LINGER_SECONDS = 8.0
 
-LAST_SEQS_SQL = "SELECT id, last_seq, departures FROM chat_chat WHERE id = ANY(%(chats)s)"
+# One row where there is none of the chats: the epoch alone.
+STANDINGS_SQL = f"""
+SELECT e.epoch, c.id, c.last_seq, c.departures
+FROM ({epoch.EPOCH_SQL}) e (epoch) LEFT JOIN chat_chat c ON c.id = ANY(%(chats)s)
+"""
 # Nothing is told where another history holds.
 HISTORY_HINT_SQL = f"{HINT_SQL} WHERE ({epoch.EPOCH_SQL}) = %s"
 
@@ -357,10 +361,9 @@ class Hub:
         rooms = [room for room in self.rooms.values() if room.delivered >= 0]
         # Rooms move on during the query: what it finds is held against what was before it.
         delivered = {room.chat_id: room.delivered for room in rooms}
-        async with pool.connection() as db:
-            found = await epoch.acurrent(db)
-            cursor = await db.execute(LAST_SEQS_SQL, {"chats": list(delivered)})
-            last_seqs = {chat_id: rest for chat_id, *rest in await cursor.fetchall()}
+        rows = await pool.fetch(STANDINGS_SQL, {"chats": list(delivered)})
+        found = str(rows[0][0])
+        last_seqs = {chat_id: rest for _, chat_id, *rest in rows if chat_id is not None}
         self._database_answered()
         rewritten: list[Room] = []
         if self.epoch and found != self.epoch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
@@ -14,6 +13,7 @@ from django.db import connection
 from chat import epoch
 from chat.models import History
 from realtime.conninfo import connection_params
+from realtime.hub import STANDINGS_SQL
 from tests.people import Person, make_chat
 
 
@@ -34,12 +34,10 @@ def test_new_epoch_changes_it(db: Any, capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.django_db(transaction=True)
 def test_the_ws_tier_sees_the_same() -> None:
-    async def ask() -> str:
-        parameters = connection_params("test")
-        async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as db:
-            return await epoch.acurrent(db)
-
-    assert asyncio.run(ask()) == epoch.current()
+    with psycopg.connect(**connection_params("test"), autocommit=True) as db:
+        for chats in ([], [0]):
+            rows = db.execute(STANDINGS_SQL, {"chats": chats}).fetchall()
+            assert rows == [(epoch.current(), None, None, None)]
 
 
 @pytest.mark.django_db(transaction=True)

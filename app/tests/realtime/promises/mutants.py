@@ -180,8 +180,7 @@ async def _epoch() -> str:
     from chat import epoch
     from realtime import pool
 
-    async with pool.connection() as db:
-        return await epoch.acurrent(db)
+    return str((await pool.fetch(epoch.EPOCH_SQL))[0][0])
 
 
 MUTANTS = {
