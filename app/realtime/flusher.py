@@ -33,6 +33,9 @@ BATCH = 2_000
 # Between two sends of a thread. Each costs it, the database and every listener as much as a post
 # does; a lone hint is sent at once, and one that follows so soon is in the company of others.
 GAP_SECONDS = 0.01
+# The same between two sends of hints from an event loop, shorter since somebody watches: a busy
+# worker sends two hundred notifications a second instead of one for each of its transactions.
+HINT_GAP_SECONDS = 0.005
 # An idle flusher thread gives its connection back to the database.
 IDLE_SECONDS = 300.0
 CLOSE_SECONDS = 2.0
@@ -162,12 +165,17 @@ class AsyncFlusher(Generic[T]):
     """The same for an event loop: a task that calls `send` with everything that waits.
 
     The task lives only while something waits. A batch that fails because the database is away is
-    tried again, with back-off; one that fails for a reason of its own is dropped.
+    tried again, with back-off; one that fails for a reason of its own is dropped. Between two
+    sends `gap` seconds pass at least.
     """
 
-    def __init__(self, name: str, send: Callable[[list[T]], Awaitable[None]]) -> None:
+    def __init__(
+        self, name: str, send: Callable[[list[T]], Awaitable[None]], gap: float = 0.0
+    ) -> None:
         self._name = name
         self._send = send
+        self._gap = gap
+        self._earliest = 0.0
         self._backlog: Backlog[T] = Backlog()
         self._task: asyncio.Task[None] | None = None
 
@@ -189,11 +197,16 @@ class AsyncFlusher(Generic[T]):
 
     async def _run(self) -> None:
         attempt = 0
-        while batch := self._backlog.take():
+        loop = asyncio.get_running_loop()
+        while self._backlog.items:
+            if (rest := self._earliest - loop.time()) > 0:
+                await asyncio.sleep(rest)
+            batch = self._backlog.take()
             while batch:
                 try:
                     await self._send(batch)
                     batch, attempt = [], 0
+                    self._earliest = loop.time() + self._gap
                 except RETRIED as error:
                     attempt += 1
                     if attempt == 1:

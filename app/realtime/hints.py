@@ -51,6 +51,8 @@ def unpack(payload: str) -> Iterator[Hint]:
     """Yield the hints of a payload; a line that is none is passed over."""
     for line in payload.split("\n"):
         fields = line.split(" ", 3)
-        if len(fields) == 4 and all(number.isdecimal() for number in fields[:3]):
-            chat_id, seq, departures = map(int, fields[:3])
-            yield Hint(chat_id, seq, departures, fields[3])
+        if len(fields) != 4:
+            continue
+        chat_id, seq, departures, frame = fields
+        if chat_id.isdecimal() and seq.isdecimal() and departures.isdecimal():
+            yield Hint(int(chat_id), int(seq), int(departures), frame)

@@ -23,7 +23,7 @@ from chat.standing import Mark, astanding
 from realtime import hints, pool
 from realtime.backoff import jitter
 from realtime.closing import FORBIDDEN, NO_SUCH_CHAT, RESTART, UNAUTHENTICATED
-from realtime.flusher import HINT_SQL, AsyncFlusher
+from realtime.flusher import HINT_GAP_SECONDS, HINT_SQL, AsyncFlusher
 from realtime.inbox import Inbox
 from realtime.layer import HardenedPostgresChannelLayer
 from realtime.presence import RENEW_SECONDS, Presence
@@ -79,7 +79,9 @@ class Hub:
         self._expiring: dict[int, set[Socket]] = {}
 
         # Each with the history that its message is of.
-        self._hints: AsyncFlusher[tuple[str, hints.Hint]] = AsyncFlusher("hints", self._send_hints)
+        self._hints: AsyncFlusher[tuple[str, hints.Hint]] = AsyncFlusher(
+            "hints", self._send_hints, HINT_GAP_SECONDS
+        )
         self.events: AsyncFlusher[tuple[str, dict[str, Any]]] = AsyncFlusher(
             "events", self._send_events
         )

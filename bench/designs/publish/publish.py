@@ -46,7 +46,7 @@ async def publish(
     from accounts.users import UserRow
     from chat import drafts, events  # type: ignore[attr-defined]
     from realtime import hints, pool
-    from realtime.flusher import HINT_SQL, AsyncFlusher
+    from realtime.flusher import HINT_GAP_SECONDS, HINT_SQL, AsyncFlusher
     from realtime.writer import Writer
 
     own = await connect()
@@ -54,7 +54,7 @@ async def publish(
     async def send(batch: list[hints.Hint]) -> None:
         await own.execute(HINT_SQL, (CHANNEL, hints.pack(batch)))
 
-    flusher: AsyncFlusher[hints.Hint] = AsyncFlusher("hints", send)
+    flusher: AsyncFlusher[hints.Hint] = AsyncFlusher("hints", send, HINT_GAP_SECONDS)
     writer = Writer()
     user = UserRow(USER, "bench-0", "", "")
     took: list[float] = []
