@@ -103,8 +103,12 @@ def left_frame(uri: str) -> str:
     return _frame("left", {"uri": uri})
 
 
+# json.dumps() would make one for every frame.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _frame(kind: str, fields: dict[str, Any]) -> str:
-    return json.dumps({"type": kind, **fields}, ensure_ascii=False, separators=(",", ":"))
+    return _encode({"type": kind, **fields})
 
 
 def _text(value: uuid.UUID | str | None) -> str | None:

@@ -109,38 +109,35 @@ class Writer:
             self._wake()
 
     async def _run(self, batch: list[_Waiting]) -> None:
-        apart = batch
+        results: list[Posted | Exception | None] = [None] * len(batch)
         if len(batch) > 1:
-            # A batch that fails has stored nothing, and one bad message must not fail the others.
-            with contextlib.suppress(*actions.TOGETHER_FAILED):
-                apart = await self._together(batch)
+            results = await self._together(batch)
+        # Those that need a closer look.
         rooms: dict[str, list[_Waiting]] = defaultdict(list)
-        for one in apart:
-            rooms[one.post.uri].append(one)
-        self._release(one.post.uri for one in batch if one.post.uri not in rooms)
-        await asyncio.gather(*(self._apart(uri, some) for uri, some in rooms.items()))
+        for one, result in zip(batch, results, strict=True):
+            if result is None:
+                rooms[one.post.uri].append(one)
+        self._busy.difference_update(one.post.uri for one in batch if one.post.uri not in rooms)
+        # The database gets the next batch before this loop turns to those who waited for this one.
+        self._start()
+        for one, result in zip(batch, results, strict=True):
+            if isinstance(result, Exception):
+                one.stored.set_exception(result)
+            elif result is not None:
+                one.stored.set_result(result)
+        if rooms:
+            await asyncio.gather(*(self._apart(uri, some) for uri, some in rooms.items()))
 
-    async def _together(self, batch: list[_Waiting]) -> list[_Waiting]:
-        """Store a batch in one transaction; returns those that need a closer look.
-
-        Raises TOGETHER_FAILED when nothing is stored; any other trouble is told to all of them.
-        """
+    async def _together(self, batch: list[_Waiting]) -> list[Posted | Exception | None]:
+        """Store a batch in one transaction; what became of each, None where that is not clear."""
+        posts = [one.post for one in batch]
         try:
-            posts = [one.post for one in batch]
-            found = await self._tried(lambda db: actions.apost_together(db, posts))
+            return list(await self._tried(lambda db: actions.apost_together(db, posts)))
         except actions.TOGETHER_FAILED:
-            raise
+            # Nothing is stored, and one bad message must not fail the others.
+            return [None] * len(batch)
         except Exception as error:
-            for one in batch:
-                one.stored.set_exception(error)
-            return []
-        left = []
-        for one, posted in zip(batch, found, strict=True):
-            if posted is None:
-                left.append(one)
-            else:
-                one.stored.set_result(posted)
-        return left
+            return [error] * len(batch)
 
     async def _apart(self, uri: str, waiting: list[_Waiting]) -> None:
         """Store a chat's messages one by one, in their order."""

@@ -218,6 +218,30 @@ def test_a_connection_that_the_server_ends_is_changed_for_another(
     assert [text for _, text, _ in stored(uri)] == [str(number) for number in range(count)]
 
 
+def test_the_next_batch_is_on_its_way_before_anybody_is_told_of_the_last(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = make_room(alice)
+    together = actions.apost_together
+    noted: list[str] = []
+
+    async def noting(*arguments: Any) -> Any:
+        noted.append("sent")
+        return await together(*arguments)
+
+    async def work(writer: Writer) -> list[Answer]:
+        first = [writer.post(uri, row(alice), draft()) for _ in range(2)]
+        first[0].add_done_callback(lambda _: noted.append("told"))
+        while not noted:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        second = [writer.post(uri, row(alice), draft()) for _ in range(2)]
+        return await asyncio.gather(*first, *second)
+
+    monkeypatch.setattr(actions, "apost_together", noting)
+    assert seqs(write(work)) == [1, 2, 3, 4]
+    assert noted == ["sent", "sent", "told"]
+
+
 def test_many_batches_over_the_same_chats_do_not_wait_for_each_other(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
