@@ -75,14 +75,17 @@ SIGNED_POST_SQL = _POST_SQL.format(
 # Several messages at once, for one commit and far less work than a statement each. It differs from
 # _POST_SQL in this: the chats' rows are taken in the order of their ids, so that no two batches
 # wait for each other; a chat's row is taken once, and its messages get their numbers in the order
-# they were given in. A client_id that comes twice is stored the first time; what has none is a
-# message each time. A batch lets a chat whose row somebody holds go soon, for its other messages
-# are for other chats.
+# they were given in. A client_id that comes twice is stored the first time (`first` is its place);
+# what has none is a message each time. A batch lets a chat whose row somebody holds go soon, for
+# its other messages are for other chats. Messages are told apart by their places: joined by their
+# chats, a hundred for one chat would be a million pairs.
 TOGETHER_SQL = """
 WITH patience AS (
     SELECT set_config('lock_timeout', '500ms', true) AS is_set
 ), posts AS MATERIALIZED (
-    SELECT c.id AS chat_id, p.place, p.user_id, p.client_id, p.text
+    SELECT c.id AS chat_id, p.place, p.user_id, p.client_id, p.text, min(p.place) OVER (
+        PARTITION BY c.id, p.user_id, coalesce(p.client_id::text, p.place::text)
+    ) AS first
     FROM unnest(
         %(uris)s::text[], %(users)s::integer[], %(client_ids)s::uuid[], %(texts)s::text[]
     ) WITH ORDINALITY AS p (uri, user_id, client_id, text, place)
@@ -94,12 +97,8 @@ WITH patience AS (
     JOIN chat_message m ON m.chat_id = p.chat_id
         AND m.author_id = p.user_id AND m.client_id = p.client_id
 ), fresh AS MATERIALIZED (
-    SELECT one.*, row_number() OVER (PARTITION BY chat_id ORDER BY place) AS number
-    FROM (
-        SELECT DISTINCT ON (chat_id, user_id, coalesce(client_id::text, place::text)) *
-        FROM posts WHERE place NOT IN (SELECT place FROM earlier)
-        ORDER BY chat_id, user_id, coalesce(client_id::text, place::text), place
-    ) one
+    SELECT p.*, row_number() OVER (PARTITION BY chat_id ORDER BY place) AS number
+    FROM posts p WHERE place = first AND place NOT IN (SELECT place FROM earlier)
 ), held AS MATERIALIZED (
     SELECT c.id FROM chat_chat c, patience
     WHERE c.id = ANY (ARRAY(SELECT chat_id FROM fresh)) AND patience.is_set <> ''
@@ -110,19 +109,19 @@ WITH patience AS (
     JOIN held ON held.id = f.chat_id
     WHERE c.id = f.chat_id
     RETURNING c.id, c.last_seq - f.many AS before, c.update_date, c.departures
+), numbered AS MATERIALIZED (
+    SELECT f.*, t.before + f.number AS seq, t.update_date, t.departures
+    FROM fresh f JOIN taken t ON t.id = f.chat_id
 ), stored AS (
     INSERT INTO chat_message (chat_id, seq, author_id, client_id, text, create_date)
-    SELECT f.chat_id, t.before + f.number, f.user_id, f.client_id, f.text, t.update_date
-    FROM fresh f JOIN taken t ON t.id = f.chat_id
-    RETURNING chat_id, id, seq, text, create_date
+    SELECT chat_id, seq, user_id, client_id, text, update_date FROM numbered
+    RETURNING chat_id, id, seq
 )
-SELECT p.place, CASE WHEN f.place = p.place THEN t.departures END,
-    p.chat_id, s.id, s.seq, s.text, p.client_id, s.create_date
+SELECT p.place, CASE WHEN n.place = p.place THEN n.departures END,
+    p.chat_id, s.id, n.seq, n.text, p.client_id, n.update_date
 FROM posts p
-JOIN fresh f ON f.chat_id = p.chat_id AND f.user_id = p.user_id
-    AND (f.place = p.place OR f.client_id = p.client_id)
-JOIN taken t ON t.id = f.chat_id
-JOIN stored s ON s.chat_id = f.chat_id AND s.seq = t.before + f.number
+JOIN numbered n ON n.place = p.first
+JOIN stored s ON s.chat_id = n.chat_id AND s.seq = n.seq
 UNION ALL
 SELECT p.place, NULL, p.chat_id, e.id, e.seq, e.text, p.client_id, e.create_date
 FROM posts p JOIN earlier e ON e.place = p.place

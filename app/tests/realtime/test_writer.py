@@ -268,6 +268,28 @@ def test_many_batches_over_the_same_chats_do_not_wait_for_each_other(
         assert [seq for seq, *_ in stored(uri)] == list(range(1, 2 * rounds + 1))
 
 
+def test_a_full_batch_for_one_chat_is_not_compared_all_with_all(alice: Person) -> None:
+    """Joined by their chat alone, a hundred messages are a million pairs, and take 200 ms."""
+    parameters = {
+        "uris": [make_room(alice)] * 100,
+        "users": [alice.id] * 100,
+        "client_ids": [uuid.uuid4() for _ in range(100)],
+        "texts": ["x"] * 100,
+    }
+    explained = f"EXPLAIN (ANALYZE, FORMAT JSON) {actions.TOGETHER_SQL}"
+    with psycopg.connect(**connection_params("test"), autocommit=True) as db:
+        row = db.execute(explained, parameters).fetchone()
+    assert row is not None
+    nodes: list[dict[str, Any]] = [row[0][0]["Plan"]]
+    thrown_away = 0
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        removed = node.get("Rows Removed by Join Filter", 0)
+        thrown_away += int(removed * node["Actual Loops"])
+    assert thrown_away < 50_000
+
+
 def test_repeats_on_several_workers_at_once_are_one_message_each_and_leave_no_gap(
     alice: Person, bob: Person
 ) -> None:
