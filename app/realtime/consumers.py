@@ -92,7 +92,7 @@ async def serve(hub: Hub, endpoint: Endpoint, scope: Scope, receive: Receive, se
         if token is None:
             token = await _first_frame_token(receive)
         socket = Socket(outbox, await auth.authenticate(token))
-        hub.admit(socket)
+        hub.signed_in.admit(socket)
         await endpoint.attach(socket)
         while True:
             received = await _next_frame(receive)
@@ -116,7 +116,7 @@ async def serve(hub: Hub, endpoint: Endpoint, scope: Scope, receive: Receive, se
         hub.accepted -= 1
         endpoint.detach(socket)
         if socket is not None:
-            hub.dismiss(socket)
+            hub.signed_in.dismiss(socket)
     await outbox.flushed()
 
 
@@ -157,7 +157,7 @@ async def _renew(hub: Hub, socket: Socket, token: object) -> None:
         return
     if credentials.user.id != socket.user.id:
         raise Close(UNAUTHENTICATED, "the token of somebody else")
-    hub.renew(socket, credentials.sid, credentials.expires)
+    hub.signed_in.renew(socket, credentials.sid, credentials.expires)
 
 
 class InboxEndpoint:

@@ -6,7 +6,6 @@ what was lost on the way: the rooms' last messages, access, and leases.
 
 import asyncio
 import logging
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -16,20 +15,20 @@ import psycopg
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from accounts import sessions
 from accounts.users import UserRow
-from chat import actions, epoch, events, members, permissions
+from chat import actions, epoch, events, permissions
 from chat.standing import Mark, astanding
 from realtime import hints, pool
 from realtime.backoff import jitter
-from realtime.closing import FORBIDDEN, NO_SUCH_CHAT, RESTART, UNAUTHENTICATED
+from realtime.closing import FORBIDDEN, NO_SUCH_CHAT, RESTART
+from realtime.doubts import Doubts
 from realtime.flusher import HINT_GAP_SECONDS, HINT_SQL, AsyncFlusher
 from realtime.inbox import Inbox
 from realtime.layer import HardenedPostgresChannelLayer
 from realtime.presence import RENEW_SECONDS, Presence
 from realtime.publish import WORKERS
 from realtime.room import Room
-from realtime.sockets import Socket
+from realtime.signed_in import ACCESS_BATCH, SignedIn
 from realtime.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -40,8 +39,6 @@ AWAY = (psycopg.Error, OSError, TimeoutError)
 ROOM_TICK_SECONDS = 2.0
 # A lost event about a session or a membership is made good within this.
 ACCESS_TICK_SECONDS = 5.0
-# Pairs checked in one query, a few milliseconds of the database's time.
-ACCESS_BATCH = 2_000
 # A room outlives its last socket by this, so that a reconnect finds it open.
 ROOM_LINGER_SECONDS = 8.0
 
@@ -74,9 +71,8 @@ class Hub:
         self._answering_since = self.loop.time()
 
         self.rooms: dict[int, Room] = {}
-        self.sockets: set[Socket] = set()
-        self._sessions: dict[uuid.UUID, set[Socket]] = {}
-        self._expiring: dict[int, set[Socket]] = {}
+        self.signed_in = SignedIn()
+        self.sockets = self.signed_in.sockets
 
         # Each with the history that its message is of.
         self._hints: AsyncFlusher[tuple[str, hints.Hint]] = AsyncFlusher(
@@ -92,9 +88,7 @@ class Hub:
         self.inbox = Inbox(self)
         self._channel = f"worker.{layer.client_prefix}!{uuid.uuid4().hex}"
         self.presence = Presence(self._channel, self._presence_changed)
-        self._stale_presence: set[int] = set()
-        self._stale_members: set[int] = set()
-        self._refreshing: asyncio.Task[None] | None = None
+        self.doubts = Doubts(self)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -114,7 +108,7 @@ class Hub:
             create(self._beat(ROOM_TICK_SECONDS, self._tick_rooms), name="room tick"),
             create(self._beat(ACCESS_TICK_SECONDS, self._tick_access), name="access tick"),
             create(self._beat(RENEW_SECONDS, self._tick_leases), name="lease tick"),
-            create(self._expire(), name="token tick"),
+            create(self.signed_in.expire(), name="token tick"),
         ]
 
     async def close(self) -> None:
@@ -125,8 +119,7 @@ class Hub:
         for room in self.rooms.values():
             room.close()
         await self.inbox.close()
-        if self._refreshing is not None:
-            self._refreshing.cancel()
+        self.doubts.close()
         # What is stored is hinted at, so this comes first.
         await self.writer.close()
         await asyncio.gather(
@@ -157,35 +150,6 @@ class Hub:
             logger.info("the database answers")
             self._answering_since = self.loop.time()
         self.database_at, self.database_trouble = self.loop.time(), ""
-
-    # -- sockets ------------------------------------------------------------------------------
-
-    def admit(self, socket: Socket) -> None:
-        """Take a socket that has just signed in."""
-        self.sockets.add(socket)
-        self._sessions.setdefault(socket.sid, set()).add(socket)
-        self._expiring.setdefault(socket.expires, set()).add(socket)
-
-    def dismiss(self, socket: Socket) -> None:
-        """Forget a socket."""
-        self.sockets.discard(socket)
-        _take_from(self._sessions, socket.sid, socket)
-        _take_from(self._expiring, socket.expires, socket)
-
-    def renew(self, socket: Socket, sid: uuid.UUID, expires: int) -> None:
-        """Give a socket the session and expiry of a newer token."""
-        self.dismiss(socket)
-        socket.sid, socket.expires = sid, expires
-        self.admit(socket)
-
-    async def _expire(self) -> None:
-        """Close sockets whose token has run out. One task for all of them."""
-        while True:
-            await asyncio.sleep(1.0)
-            now = time.time()
-            for expires in [second for second in self._expiring if second <= now]:
-                for socket in self._expiring.pop(expires):
-                    socket.close(UNAUTHENTICATED, "the token ran out")
 
     # -- rooms --------------------------------------------------------------------------------
 
@@ -273,7 +237,7 @@ class Hub:
             self._members_changed(event["chat_id"], event["user_id"], event["change"])
         elif kind == "session.ended":
             for sid in event["sids"]:
-                self._end_session(uuid.UUID(sid))
+                self.signed_in.end(uuid.UUID(sid))
         elif kind == "read":
             self._has_read(event["chat_id"], event["user"], event["seq"])
         elif kind == "typing":
@@ -281,7 +245,7 @@ class Hub:
                 self.show_typing(event["chat_id"], event["user"])
         elif kind == "presence.changed":
             if event["worker"] != self._channel:
-                self._refresh(self._stale_presence, [event["chat_id"]])
+                self.doubts.presence([event["chat_id"]])
         elif kind == "epoch.changed":
             self.loop.create_task(self._tick_rooms(), name="epoch")
         else:
@@ -292,11 +256,7 @@ class Hub:
         if room is not None and change != "added":
             room.suspend(user_id)
         self.inbox.changed(chat_id, user_id)
-        self._refresh(self._stale_members, [chat_id])
-
-    def _end_session(self, sid: uuid.UUID) -> None:
-        for socket in list(self._sessions.get(sid, ())):
-            socket.close(UNAUTHENTICATED, "signed out")
+        self.doubts.members([chat_id])
 
     def _has_read(self, chat_id: int, user: dict[str, Any], seq: int) -> None:
         if room := self.rooms.get(chat_id):
@@ -354,8 +314,8 @@ class Hub:
         await self._tick_access()
         await self.presence.renew()
         await self._assert_presence()
-        self._refresh(self._stale_presence, self.rooms)
-        self._refresh(self._stale_members, self.rooms)
+        self.doubts.presence(self.rooms)
+        self.doubts.members(self.rooms)
         await self.inbox.resync()
 
     async def _tick_rooms(self) -> None:
@@ -392,7 +352,7 @@ class Hub:
             last_seq, departures = standing
             room.hear(last_seq, departures, b"")
             if departures > room.departures:
-                self._refresh(self._stale_members, [room.chat_id])
+                self.doubts.members([room.chat_id])
         await self.inbox.tick()
         await self._close_idle_rooms()
         self._watch_for_deafness()
@@ -407,15 +367,10 @@ class Hub:
 
     async def _tick_access(self) -> None:
         """Close sockets whose session, or membership, is over."""
-        signed_in = [(sid, next(iter(held)).user.id) for sid, held in self._sessions.items()]
+        await self.signed_in.check()
         inside = [
             (room.chat_id, user_id) for room in self.rooms.values() for user_id in room.user_ids
         ]
-        for start in range(0, len(signed_in), ACCESS_BATCH):
-            async with pool.connection() as db:
-                over = await sessions.aover(db, signed_in[start : start + ACCESS_BATCH])
-            for sid in over:
-                self._end_session(sid)
         for start in range(0, len(inside), ACCESS_BATCH):
             async with pool.connection() as db:
                 strangers = await permissions.astrangers(db, inside[start : start + ACCESS_BATCH])
@@ -427,59 +382,11 @@ class Hub:
         if not await self.presence.renew():
             # Away for longer than the lease: the janitor has swept this worker's rows.
             await self._assert_presence()
-        self._refresh(self._stale_presence, await self.presence.sweep())
+        self.doubts.presence(await self.presence.sweep())
 
     async def _assert_presence(self) -> None:
         pairs = [(chat_id, user) for chat_id, room in self.rooms.items() for user in room.user_ids]
         await self.presence.assert_all(pairs)
-
-    # -- rooms that have to look --------------------------------------------------------------
-
-    def _refresh(self, stale: set[int], chats: Iterable[int]) -> None:
-        """Mark chats, and have the tables asked for those that are served here."""
-        stale.update(chat_id for chat_id in chats if chat_id in self.rooms)
-        if stale and (self._refreshing is None or self._refreshing.done()):
-            self._refreshing = self.loop.create_task(self._refresh_stale(), name="refresh")
-
-    async def _refresh_stale(self) -> None:
-        while self._stale_members or self._stale_presence:
-            chats: list[int] = []
-            try:
-                while self._stale_members:
-                    await self.settle(next(iter(self._stale_members)))
-                chats = list(self._stale_presence)
-                self._stale_presence.clear()
-                for chat_id, users in (await self.presence.elsewhere(chats)).items():
-                    if room := self.rooms.get(chat_id):
-                        room.online_elsewhere(users)
-            except AWAY:
-                self._stale_presence.update(chats)
-                await asyncio.sleep(jitter(1.0))
-
-    async def settle(self, chat_id: int) -> None:
-        """Ask who is a member of a chat, and close the sockets of who is none. Raises AWAY."""
-        async with pool.connection() as db:
-            # Before the query, so that a change during it is looked at again.
-            self._stale_members.discard(chat_id)
-            try:
-                inside = await members.amembers(db, chat_id)
-                standing = await astanding(db, chat_id)
-            except BaseException:
-                self._stale_members.add(chat_id)
-                raise
-        if room := self.rooms.get(chat_id):
-            room.settle({user.id for user in inside.members}, inside.departures)
-            room.send(events.members_frame(inside.members).encode())
-            # Marks may have been missed for the same reason.
-            room.learn(standing.marks)
-
-
-def _take_from(index: dict[Any, set[Socket]], key: Any, socket: Socket) -> None:
-    held = index.get(key)
-    if held is not None:
-        held.discard(socket)
-        if not held:
-            del index[key]
 
 
 def _user(public: dict[str, Any]) -> UserRow:

@@ -148,7 +148,7 @@ class Room:
                 async with pool.connection() as db:
                     rows, departures = await history.aafter(db, self.chat_id, self.delivered, PAGE)
                 if departures > self.departures:
-                    await self.hub.settle(self.chat_id)
+                    await self.hub.doubts.settle(self.chat_id)
             except (psycopg.Error, OSError, TimeoutError):
                 attempt += 1
                 await asyncio.sleep(backoff(attempt))

@@ -86,14 +86,17 @@ def no_tick(patch: Patch) -> None:
 
 def removal_is_not_told(patch: Patch) -> None:
     """Members who are gone keep their sockets: no event, and nobody who looks at the table."""
+    from realtime.doubts import Doubts
     from realtime.hub import Hub
 
-    async def nothing(self: Hub, chat_id: int = 0) -> None:
-        self._stale_members.discard(chat_id)
+    async def nothing(self: object) -> None: ...
+
+    async def settled(self: Doubts, chat_id: int) -> None:
+        self._members.discard(chat_id)
 
     patch(Hub, "_members_changed", lambda *arguments: None)
     patch(Hub, "_tick_access", nothing)
-    patch(Hub, "settle", nothing)
+    patch(Doubts, "settle", settled)
 
 
 def ack_before_commit(patch: Patch) -> None:
