@@ -34,7 +34,8 @@ BATCH = 2_000
 # does; a lone hint is sent at once, and one that follows so soon is in the company of others.
 GAP_SECONDS = 0.01
 # The same between two sends of hints from an event loop, shorter since somebody watches: a busy
-# worker sends two hundred notifications a second instead of one for each of its transactions.
+# worker sends two hundred notifications a second instead of one for each of its transactions. After
+# a lone hint there is none: with one talker at a time there is no company to wait for.
 HINT_GAP_SECONDS = 0.005
 # An idle flusher thread gives its connection back to the database.
 IDLE_SECONDS = 300.0
@@ -165,8 +166,8 @@ class AsyncFlusher(Generic[T]):
     """The same for an event loop: a task that calls `send` with everything that waits.
 
     The task lives only while something waits. A batch that fails because the database is away is
-    tried again, with back-off; one that fails for a reason of its own is dropped. Between two
-    sends `gap` seconds pass at least.
+    tried again, with back-off; one that fails for a reason of its own is dropped. After a send of
+    several items `gap` seconds pass at least, for others to gather.
     """
 
     def __init__(
@@ -205,8 +206,9 @@ class AsyncFlusher(Generic[T]):
             while batch:
                 try:
                     await self._send(batch)
+                    if len(batch) > 1:
+                        self._earliest = loop.time() + self._gap
                     batch, attempt = [], 0
-                    self._earliest = loop.time() + self._gap
                 except RETRIED as error:
                     attempt += 1
                     if attempt == 1:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+import accidents
 from conftest import Figure, on_one_release
 from lab import RECONNECT_SECONDS, Host, Lab, expect_clean
 
 # On a quiet machine; told at the end of a run, and not held to in a test: this one may be busy.
 BARE_SECONDS, AGAIN_SECONDS = 240, 60
+# Read by the fixture below.
+on_bookworm = pytest.mark.parametrize("single", ["bookworm"], indirect=True)
 
 
 @dataclass
@@ -68,8 +71,25 @@ def test_a_check_of_a_bare_host_changes_nothing(single: Single) -> None:
     assert single.host.shell("test -e /etc/chatire || test -e /opt/chatire").status != 0
 
 
+# To the older Debian's host, so that the newer one's time from bare to running is a whole one.
+@on_bookworm
+def test_an_unreachable_host_is_named_before_anything_is_changed(single: Single) -> None:
+    accidents.unreachable(single.lab, single.host, single.inventory, single.bundle)
+
+
+@on_bookworm
+def test_a_full_disk_is_told(single: Single) -> None:
+    accidents.full_disk(single.lab, single.host, single.inventory, single.bundle)
+
+
+@on_bookworm
+def test_an_ssh_connection_lost_half_way_is_told(single: Single) -> None:
+    accidents.lost_ssh(single.lab, single.host, single.inventory, single.bundle)
+
+
+# Bare, or what the accidents above left half done.
 def test_a_bare_host_becomes_a_chat_and_no_secret_is_told(single: Single, figure: Figure) -> None:
-    """As talkative as can be, in the run that makes all secrets."""
+    """As talkative as can be, in the run that makes all secrets (on the newer Debian)."""
     began = time.monotonic()
     ran = single.lab.play(
         "site.yml", single.inventory, "-vvv", "--diff", chatire_bundle=single.bundle

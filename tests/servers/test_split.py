@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import accidents
 from conftest import Figure
 from lab import RECONNECT_SECONDS, Host, Lab, expect_clean, must
 
@@ -54,36 +55,21 @@ def split(lab: Lab, bundle: Path) -> Iterator[Split]:
         host.remove()
 
 
+# Slow, for a single host of test_single.py has them as well.
 @pytest.mark.slow
 def test_an_unreachable_host_is_named_before_anything_is_changed(split: Split) -> None:
-    must(["docker", "pause", split.hosts["ws2.test"].container])
-    try:
-        ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
-    finally:
-        must(["docker", "unpause", split.hosts["ws2.test"].container])
-    assert ran.status != 0
-    assert ran.recap["ws2.test"]["unreachable"] == 1, ran.output
-    assert ran.changed == 0, ran.output
+    accidents.unreachable(split.lab, split.hosts["ws2.test"], split.inventory, split.bundle)
 
 
 @pytest.mark.slow
 def test_a_full_disk_is_told_and_stops_everybody(split: Split) -> None:
-    with split.hosts["ws2.test"].full("/opt/chatire/releases"):
-        ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
-    assert ran.status != 0
-    assert "No space left on device" in ran.output, ran.output
-    assert ran.recap["ws2.test"]["failed"] == 1, ran.output
+    ran = accidents.full_disk(split.lab, split.hosts["ws2.test"], split.inventory, split.bundle)
     assert "TASK [ws : " not in ran.output, "the tiers were begun without their release"
 
 
 @pytest.mark.slow
 def test_an_ssh_connection_lost_half_way_is_told(split: Split) -> None:
-    with split.hosts["ws1.test"].without_ssh() as hang_up:
-        ran = split.lab.interrupted(
-            "site.yml", split.inventory, "TASK [http : ", hang_up, chatire_bundle=split.bundle
-        )
-    assert ran.status != 0
-    assert ran.recap["ws1.test"]["unreachable"] == 1, ran.output
+    accidents.lost_ssh(split.lab, split.hosts["ws1.test"], split.inventory, split.bundle)
 
 
 # Bare, or what the accidents above left half done.

@@ -164,7 +164,7 @@ async def test_what_waits_goes_out_together_as_soon_as_the_last_send_returned() 
     assert batches == [[1], [2, 3, 4, 5]]
 
 
-async def test_a_flusher_with_a_gap_sends_a_lone_item_at_once_and_lets_others_gather() -> None:
+async def test_a_flusher_with_a_gap_lets_others_gather_where_several_went_together() -> None:
     sent: list[tuple[float, list[int]]] = []
     loop = asyncio.get_running_loop()
 
@@ -173,14 +173,19 @@ async def test_a_flusher_with_a_gap_sends_a_lone_item_at_once_and_lets_others_ga
 
     flush: AsyncFlusher[int] = AsyncFlusher("numbers", send, 0.2)
     begun = loop.time()
-    flush.put(0)
-    for number in range(1, 5):
+    # One talker, who waits for each to arrive, waits for nothing else.
+    for number in range(3):
+        flush.put(number)
+        await asyncio.sleep(0.01)
+    flush.put(3)
+    flush.put(4)
+    for number in range(5, 8):
         await asyncio.sleep(0.01)
         flush.put(number)
     await flush.close()
-    assert [batch for _, batch in sent] == [[0], [1, 2, 3, 4]]
-    assert sent[0][0] - begun < 0.1
-    assert sent[1][0] - sent[0][0] > 0.19
+    assert [batch for _, batch in sent] == [[0], [1], [2], [3, 4], [5, 6, 7]]
+    assert sent[3][0] - begun < 0.15
+    assert sent[4][0] - sent[3][0] > 0.19
 
 
 async def test_a_batch_is_sent_again_while_the_database_is_away_and_a_poisoned_one_dropped() -> (

@@ -1,0 +1,39 @@
+"""Accidents to a host while `site.yml` runs; each proves what the operator is told of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab import Host, Lab, Ran, must
+
+
+def unreachable(lab: Lab, host: Host, inventory: Path, bundle: Path) -> None:
+    """The host does not answer: it is named, and nothing is changed anywhere."""
+    must(["docker", "pause", host.container])
+    try:
+        ran = lab.play("site.yml", inventory, chatire_bundle=bundle)
+    finally:
+        must(["docker", "unpause", host.container])
+    assert ran.status != 0
+    assert ran.recap[host.name]["unreachable"] == 1, ran.output
+    assert ran.changed == 0, ran.output
+
+
+def full_disk(lab: Lab, host: Host, inventory: Path, bundle: Path) -> Ran:
+    """The release does not fit on the host's disk."""
+    with host.full("/opt/chatire/releases"):
+        ran = lab.play("site.yml", inventory, chatire_bundle=bundle)
+    assert ran.status != 0
+    assert "No space left on device" in ran.output, ran.output
+    assert ran.recap[host.name]["failed"] == 1, ran.output
+    return ran
+
+
+def lost_ssh(lab: Lab, host: Host, inventory: Path, bundle: Path) -> None:
+    """The connection ends half-way, and no new one comes about."""
+    with host.without_ssh() as hang_up:
+        ran = lab.interrupted(
+            "site.yml", inventory, "TASK [http : ", hang_up, chatire_bundle=bundle
+        )
+    assert ran.status != 0
+    assert ran.recap[host.name]["unreachable"] == 1, ran.output
