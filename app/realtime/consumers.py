@@ -265,9 +265,9 @@ class ChatEndpoint:
                 frame_text = events.message_frame(row)
                 hint = Hint(row.chat_id, row.seq, posted.departures, frame_text)
                 self._hub.tell_message(hint)
-            # At the room's turn of the loop, so that frame and ack leave in one write.
-            ack = events.ack_frame(row.client_id, row.seq, row.id)
-            self._hub.loop.call_soon(socket.push, ack)
+            # At once, and so ahead of the message's own frame, which waits for the room's turn: who
+            # reads on to the ack, and then to the message, finds both.
+            socket.push(events.ack_frame(row.client_id, row.seq, row.id))
 
     def _typing(self, socket: Socket) -> None:
         now = self._hub.loop.time()

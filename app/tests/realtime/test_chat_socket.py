@@ -44,6 +44,8 @@ def test_a_message_sent_on_a_socket_is_acked_and_reaches_everyone_once(
         client_id = one.say("hello")
         ack = one.expect("ack")
         assert ack == {"type": "ack", "client_id": client_id, "seq": 1, "id": ack["id"]}
+        # Behind the ack, for whoever waits for the one and then for the other.
+        assert one.expect("message")["seq"] == 1
         got = two.expect("message")
         assert (got["seq"], got["id"], got["client_id"]) == (1, ack["id"], client_id)
         one.nothing("error", 0.3)
