@@ -19,8 +19,6 @@ class Figure(Protocol):
     def __call__(self, what: str, seconds: float, goal: float | None = None) -> None: ...
 
 
-FIGURES: list[str] = []
-
 # What the playbooks do in the same way on either Debian: quick on the newer one only.
 on_one_release = pytest.mark.on_one_release
 
@@ -39,13 +37,17 @@ def figure(request: pytest.FixtureRequest) -> Figure:
 
     def note(what: str, seconds: float, goal: float | None = None) -> None:
         told = f" (at most {goal:g})" if goal is not None else ""
-        FIGURES.append(f"  {where:<10}{what:<28}{seconds:>7.1f} s{told}")
+        line = f"  {where:<10}{what:<28}{seconds:>7.1f} s{told}"
+        # With the test's report, which comes back from whichever process it ran in.
+        request.node.user_properties.append(("figure", line))
 
     return note
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in ["", "Figures", *FIGURES] if FIGURES else []:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    lines = [line for report in reports for name, line in report.user_properties if name == "figure"]
+    for line in ["", "Figures", *lines] if lines else []:
         terminalreporter.write_line(line)
 
 
