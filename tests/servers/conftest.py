@@ -46,7 +46,8 @@ def figure(request: pytest.FixtureRequest) -> Figure:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    lines = [line for report in reports for name, line in report.user_properties if name == "figure"]
+    noted = [each for report in reports for each in report.user_properties]
+    lines = [line for name, line in noted if name == "figure"]
     for line in ["", "Figures", *lines] if lines else []:
         terminalreporter.write_line(line)
 
