@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -25,6 +26,8 @@ BEGIN_SECONDS = 120.0
 SETTLE_SECONDS = 30.0
 # Reading all that was sent back over HTTP, 200 messages a request.
 HISTORY_SECONDS = 300.0
+# For the loop's thread to end with the program.
+END_SECONDS = 5.0
 
 
 class Loop:
@@ -34,6 +37,12 @@ class Loop:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="ledger", daemon=True)
         self._thread.start()
+        # A thread that still runs uvloop while the interpreter is taken down may crash it.
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(END_SECONDS)
 
     def call(self, coroutine: Coroutine[Any, Any, T], within: float | None = None) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(within)
