@@ -190,7 +190,7 @@ MUTANTS = {
     mutant.__name__: Mutant(mutant, noticed)
     for mutant, noticed in [
         (no_dedupe, "repeat|durable"),
-        (counter_before_conflict, "repeat|numbers|ready at"),
+        (counter_before_conflict, r"repeat|numbers|ready at (\d+|less than all \d+)"),
         (strangers_may_post, "a stranger"),
         (strangers_may_listen, "a stranger|was let in"),
         (no_tick, "no message"),
