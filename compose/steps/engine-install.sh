@@ -6,6 +6,8 @@
 # taken from it.
 
 TRIXIE_SOURCE=/etc/apt/sources.list.d/chatire-trixie.sources
+# How long to wait for another program that is installing packages, in seconds.
+DPKG_PATIENCE=300
 TRIXIE_PIN=/etc/apt/preferences.d/chatire-trixie.pref
 
 # check_can_install FOUND [REMEDY]: ends the command where packages must not or cannot be installed.
@@ -110,7 +112,8 @@ apt_install() {
     removed=$(LC_ALL=C apt-get install -s --no-install-recommends "$@" 2>"$logs/apt-$log.log" | sed -n 's/^Remv \([^ ]*\).*/\1/p' | tr '\n' ' ') ||
         fail "$* cannot be installed: $(apt_error "$log"); run apt-get update and look at the machine's apt sources."
     [ -z "$removed" ] || fail "installing $* would remove ${removed% }; remove it yourself if you do not need it, then run this again."
-    apt_run "$log" apt-get install -y -qq --no-install-recommends "$@" ||
+    # A new machine updates itself just after it has come up.
+    apt_run "$log" apt-get -o "DPkg::Lock::Timeout=$DPKG_PATIENCE" install -y -qq --no-install-recommends "$@" ||
         fail "$* could not be installed: $(apt_error "$log"); the whole output is in $logs/apt-$log.log."
 }
 

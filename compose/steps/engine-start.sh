@@ -6,7 +6,7 @@ DOCKERD_LOG=${DOCKERD_LOG:-/var/log/dockerd.log}
 ENGINE_RUN=${ENGINE_RUN:-/var/run} # where it keeps its pid file and sockets
 
 start_engine() {
-    local how log
+    local how log pid=''
     if [ -d /run/systemd/system ]; then
         how='systemctl start docker' log='journalctl -u docker'
         note "starting Docker ($how)"
@@ -20,12 +20,15 @@ start_engine() {
         how='dockerd' log=$DOCKERD_LOG
         note "starting dockerd by hand, as no service manager runs here (log: $log)"
         forget_dead_engine
-        # Descriptor 8 is this command's lock: it must not live on in the engine.
-        setsid nohup dockerd >>"$log" 2>&1 </dev/null 8>&- &
+        # Descriptors 6 and 8 are this command's locks: they must not live on in the engine.
+        setsid nohup dockerd >>"$log" 2>&1 </dev/null 6>&- 8>&- &
+        pid=$!
+        # It outlives this command, which neither waits for it nor ends it with its own jobs.
+        disown "$pid"
     fi
     local deadline=$((SECONDS + ENGINE_START_SECONDS))
     until engine_answers; do
-        if [ "$how" = dockerd ] && ! kill -0 $! 2>/dev/null; then
+        if [ -n "$pid" ] && ! kill -0 "$pid" 2>/dev/null; then
             fail "dockerd ended at once: $(dockerd_complaint); the whole log is $log."
         fi
         [ "$SECONDS" -lt "$deadline" ] ||

@@ -45,7 +45,10 @@ cleanup_add() {
 cleanup() {
     local undo
     trap - ERR
+    # Who ends a group of processes, and make that passes it on, signal twice.
+    trap : HUP INT TERM
     set +e
+    [ ! -d "${parts:-}" ] || unfinished_parts
     # What runs side by side, before it begins anything else.
     jobs -p | xargs -r kill 2>/dev/null
     # What this command runs in the tools' container ends with it.

@@ -35,12 +35,19 @@ timed() {
 
 # side_by_side LANE…: runs these functions at the same time; ends the command when a `part` of one failed.
 side_by_side() {
-    local lane failed started=$SECONDS
+    local lane lanes=() beat failed started=$SECONDS
     parts=$(mktemp -d "$state/parts.XXXXXX")
     cleanup_add "rm -rf $parts"
     touch "$parts/failed"
-    for lane in "$@"; do "$lane" & done
-    wait
+    for lane in "$@"; do
+        "$lane" &
+        lanes+=($!)
+    done
+    tell_of_parts &
+    beat=$!
+    for lane in "${lanes[@]}"; do wait "$lane" || echo "a lane, unexpectedly" >>"$parts/failed"; done
+    kill "$beat"
+    wait "$beat" 2>/dev/null || :
     failed=$(paste -sd ';' "$parts/failed")
     [ -z "$failed" ] || fail "failed: ${failed//;/, }; the output above says what ($((SECONDS - started)) s)."
 }
@@ -49,13 +56,37 @@ side_by_side() {
 part() {
     local name=$1 started=$SECONDS output took
     shift
-    output=$(mktemp "$parts/XXXXXX")
+    output=$parts/${name//\//-}
     "$@" >"$output" 2>&1 || echo "$name" >>"$parts/failed"
     took="${dim}== $name: $((SECONDS - started)) s${plain}"
     {
         flock 7
         say "${bold}== $name${plain}"
         cat "$output"
+        rm "$output"
         say "$took"
     } 7>>"$parts/failed"
+}
+
+# How often a person is told what is still at work, in seconds.
+BEAT_SECONDS=60
+
+# Every part that runs, and how far its output has come: who waits sees which one is waited for.
+tell_of_parts() {
+    local output never
+    # No sleep: it would outlive this function, and keep open what the output goes to.
+    exec {never}<> <(:)
+    while ! read -rt "$BEAT_SECONDS" -u "$never"; do
+        for output in "$parts"/*; do
+            [ "${output##*/}" = failed ] || say "${dim}   … ${output##*/}: $(tail -n 1 "$output" 2>/dev/null | tail -c 80)${plain}"
+        done
+    done
+}
+
+# What a part that did not end had printed: the place to look for what it waited for.
+unfinished_parts() {
+    local output
+    for output in "$parts"/*; do
+        [ "${output##*/}" = failed ] || { say "== ${output##*/}, which did not end:" && cat "$output"; }
+    done
 }

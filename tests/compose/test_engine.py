@@ -172,3 +172,29 @@ def test_what_a_killed_engine_left_behind_is_no_obstacle(programs: Bin, tmp_path
     log = str(tmp_path / "dockerd.log")
     steps("read_settings; start_engine", DOCKERD_LOG=log, **changes).succeeded()
     assert not (tmp_path / "docker.sock").exists()
+
+
+def test_an_engine_started_by_hand_is_no_job_of_the_command_and_holds_none_of_its_locks(
+    programs: Bin, tmp_path: Path
+) -> None:
+    """Else `make test` waits for it for ever, ends it, or is still locked the next time."""
+    programs.put("docker", f"[ -e {tmp_path}/started ] || exit 1\n{CLIENT}")
+    programs.put("dockerd", f"touch {tmp_path}/started; sleep 20")
+    programs.put("id", "echo 0")
+    script = f"""
+        read_settings
+        exec 6>{tmp_path}/six 8>{tmp_path}/eight
+        flock 6
+        flock 8
+        start_engine
+        echo "jobs=$(jobs -p)"
+        wait
+        echo $SECONDS >{tmp_path}/waited
+        exec 6>&- 8>&-
+        flock -n {tmp_path}/six true && flock -n {tmp_path}/eight true && echo free
+    """
+    changes = {"PATH": str(programs), "ENGINE_RUN": str(tmp_path)}
+    run = steps(script, DOCKERD_LOG=str(tmp_path / "dockerd.log"), **changes).succeeded()
+    assert "jobs=\n" in run.output, run
+    assert "free\n" in run.output, run
+    assert int((tmp_path / "waited").read_text()) < 15, "it waited for the engine"

@@ -123,7 +123,9 @@ class Container(Node):
 
     @cached_property
     def secret_files(self) -> Sequence[SecretFile]:
-        listing = self.check("find %s -type f -exec stat -c '%%a %%u %%n' {} + || true", SECRETS)
+        listing = self.check(
+            "test ! -d %s || find %s -type f -exec stat -c '%%a %%u %%n' {} +", SECRETS, SECRETS
+        )
         return [
             SecretFile(path=path, mode=int(mode, 8), uid=int(uid))
             for mode, uid, path in (line.split(" ", 2) for line in listing.splitlines())
