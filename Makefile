@@ -119,7 +119,7 @@ provision: ## bare servers to a running chat (INVENTORY=…, ARGS='--check --dif
 
 .PHONY: deploy
 deploy: ## bring the working tree's version under traffic; with INVENTORY=… a release to servers
-	@$(if $(INVENTORY),INVENTORY='$(INVENTORY)' deploy/ansible/play deploy $(ARGS),compose/commands/deploy)
+	@$(if $(INVENTORY),INVENTORY='$(INVENTORY)' deploy/ansible/play deploy $(if $(filter yes,$(CONTRACT)),-e chatire_contract=true) $(ARGS),compose/commands/deploy)
 
 .PHONY: rollback
 rollback: ## go back to the version before, under traffic; servers: INVENTORY=…, VERSION=name

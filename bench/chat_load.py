@@ -8,7 +8,7 @@ import json
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -119,16 +119,6 @@ async def open_socket(
     )
     await asyncio.wait_for(socket.ready, PATIENCE)
     return socket
-
-
-async def paced(count: int, a_second: float) -> AsyncIterator[int]:
-    """0 to count - 1, no faster than that many a second."""
-    begin = time.perf_counter()
-    for number in range(count):
-        wait = begin + number / a_second - time.perf_counter()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        yield number
 
 
 class Poster:

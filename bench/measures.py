@@ -13,7 +13,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from chat_load import Account, Api, Poster, Socket, Window, open_socket, paced
+from chat_load import Account, Api, Poster, Socket, Window, open_socket
+from load.pace import paced
 from report import Figure
 from stack import Stack
 

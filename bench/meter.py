@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import processes
@@ -49,9 +49,6 @@ class Run:
     load_cpu: float = 0.0
     load_bound: bool = False
     at: str = ""
-
-    def as_json(self) -> dict[str, object]:
-        return asdict(self)
 
     def take(self, tally: Tally) -> None:
         """Figures of a tally; a run that has lost or doubled anything has none."""

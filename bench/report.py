@@ -71,7 +71,7 @@ def write(figures: list[Figure], path: Path, about: dict[str, object]) -> None:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
             "cores": os.cpu_count(),
-            "kernel": platform.release(),
+            "kernel": platform.release().split("-")[0],
             "python": platform.python_version(),
         },
         **about,

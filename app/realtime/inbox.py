@@ -5,7 +5,6 @@ a moment later one query fetches how the marked chats look to their users, and a
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -19,8 +18,6 @@ from realtime.sockets import Socket
 
 if TYPE_CHECKING:
     from realtime.hub import Hub
-
-logger = logging.getLogger(__name__)
 
 # A busy chat changes an inbox at most five times a second.
 GATHER_SECONDS = 0.2

@@ -9,7 +9,6 @@ who had left before it, whatever became of the event that told of it.
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +28,6 @@ from realtime.sockets import Socket
 
 if TYPE_CHECKING:
     from realtime.hub import Hub
-
-logger = logging.getLogger(__name__)
 
 # docs/protocol.md: a client further behind fetches the newest page instead.
 MAX_REPLAY = 1_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from load import tally
@@ -29,8 +29,6 @@ class Case:
 
     name: str
     measure: Callable[[Design, Run], Awaitable[None]]
-    # Cases that take the part of many minutes; left out by QUICK=1.
-    long: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,16 +88,6 @@ def close_all(sockets: Sequence[Socket]) -> None:
     """Cut sockets; what a polite close costs is measured elsewhere."""
     for socket in sockets:
         socket.transport.abort()
-
-
-async def paced(count: int, a_second: float) -> AsyncIterator[int]:
-    """0 to count - 1, no faster than that many a second."""
-    begin = time.perf_counter()
-    for number in range(count):
-        wait = begin + number / a_second - time.perf_counter()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        yield number
 
 
 async def all_arrived(

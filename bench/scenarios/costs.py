@@ -11,8 +11,9 @@ import time
 from dataclasses import dataclass
 
 from load import tally
+from load.pace import paced
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all, open_many, paced
+from scenarios.case import Case, Scenario, all_arrived, close_all, open_many
 from targets.chatire import Chatire
 from targets.design import Design
 

@@ -9,10 +9,11 @@ import time
 
 import processes
 from load import tally
+from load.pace import paced
 from load.socket import Socket
 from load.statistic import latencies
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all, open_many, paced
+from scenarios.case import Case, Scenario, all_arrived, close_all, open_many
 from targets.chatire import ROOMS
 from targets.design import Design
 

@@ -13,9 +13,10 @@ import time
 from collections.abc import Sequence
 
 from load import tally
+from load.pace import paced
 from load.socket import Socket
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all, open_many, paced
+from scenarios.case import Case, Scenario, all_arrived, close_all, open_many
 from targets.design import Design
 
 # As many as the compared figures were taken with: connections that publish.

@@ -39,8 +39,6 @@ class Chatire(Design):
 
     name = "chatire"
     title = "chatire"
-    durable = True
-    acks = True
     uris: ClassVar[list[str]] = []
     access: ClassVar[list[str]] = []
     usernames: ClassVar[list[str]] = []

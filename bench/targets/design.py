@@ -22,10 +22,6 @@ class Design:
 
     name: ClassVar[str]
     title: ClassVar[str]
-    # Whether a message is committed before anybody hears of it.
-    durable: ClassVar[bool] = False
-    # Whether the poster is told that its message is stored.
-    acks: ClassVar[bool] = False
     ready: ClassVar[bytes] = b'"ready"'
     greeting: ClassVar[bytes] = b""
     # Whether what is posted over HTTP is heard on sockets.

@@ -54,7 +54,6 @@ class Bare(Other):
 class BareDurable(Bare):
     name = "bare-durable"
     title = "bare limit, durable insert"
-    durable = True
     env: ClassVar = {"STORE": "1"}
 
 

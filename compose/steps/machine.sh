@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The machine: is there room for the stack, and is its port free? Changes nothing.
 
-MEMORY_NEEDED_MB=900  # the stack at rest takes 600 MB; some for load, and for what is built
+MEMORY_NEEDED_MB=900  # at rest the stack takes 600 MB at most, which make figures holds it to; some for load, and for what is built
 DISK_NEEDED_MB=4000   # all images, their build caches and a young database
 DISK_RUNNING_MB=500   # with the images there: the database's log files and the containers' logs
 

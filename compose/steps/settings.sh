@@ -83,11 +83,14 @@ read_settings() {
     done
     setting CHATIRE_SECRETS_DIR "$here/.secrets/$CHATIRE_PROJECT" '/.+' 'an absolute path'
 
-    # localhost and 127.0.0.1 are allowed on the port in use; a browser leaves port 80 out.
-    local port=":$CHATIRE_PORT"
+    # Allowed on the port in use are this machine's own names, and the address that was bound to if it
+    # is another; a browser leaves port 80 out. A bind to every address is reached by the former.
+    local host=localhost bound='' port=":$CHATIRE_PORT"
     [ "$CHATIRE_PORT" != 80 ] || port=''
-    export CHATIRE_ALLOWED_HOSTS="localhost,127.0.0.1${CHATIRE_EXTRA_HOSTS:+,$CHATIRE_EXTRA_HOSTS}"
-    export CHATIRE_ORIGINS="http://localhost$port,http://127.0.0.1$port${CHATIRE_EXTRA_ORIGINS:+,$CHATIRE_EXTRA_ORIGINS}"
+    case $CHATIRE_BIND_ADDRESS in 127.0.0.1 | 0.0.0.0) ;; *) host=$CHATIRE_BIND_ADDRESS bound=$host ;; esac
+    address=http://$host$port
+    export CHATIRE_ALLOWED_HOSTS="localhost,127.0.0.1${bound:+,$bound}${CHATIRE_EXTRA_HOSTS:+,$CHATIRE_EXTRA_HOSTS}"
+    export CHATIRE_ORIGINS="http://localhost$port,http://127.0.0.1$port${bound:+,$address}${CHATIRE_EXTRA_ORIGINS:+,$CHATIRE_EXTRA_ORIGINS}"
     # The containers are stopped a little after the tiers' own deadline for draining.
     export CHATIRE_STOP_GRACE=$((CHATIRE_DRAIN_SECONDS + 10))s
     # What make keeps of this project.
@@ -97,8 +100,4 @@ read_settings() {
     # nginx's settings go to its generator as they are.
     CHATIRE_SITE=$(env | grep '^CHATIRE_NGINX_' | LC_ALL=C sort || :)
     export CHATIRE_SITE
-    # A bind to every address is reached by this machine's own.
-    local host=$CHATIRE_BIND_ADDRESS
-    case $host in 127.0.0.1 | 0.0.0.0) host=localhost ;; esac
-    address=http://$host$port
 }

@@ -102,7 +102,7 @@ page_tests() { TOOLS=page tools --network none -- compose/tools/page test; }
 in_browser_tools() {
     local options
     mapfile -t options < <(engine_options)
-    TOOLS=browser tools "${options[@]}" --env CHATIRE_PROJECT --env "CHATIRE_URL=http://localhost:$CHATIRE_PORT" \
+    TOOLS=browser tools "${options[@]}" --env CHATIRE_PROJECT --env "CHATIRE_URL=$address" \
         --workdir "$root/tests/browser" -- /opt/browser/bin/python "$@"
 }
 
@@ -115,6 +115,7 @@ infra_tests() {
     local options
     mapfile -t options < <(engine_options)
     tools "${options[@]}" --env CHATIRE_PROJECT --env CHATIRE_PORT --env CHATIRE_ENV_FILE --env CHATIRE_SECRETS_DIR \
+        --env CHATIRE_BIND_ADDRESS --env "CHATIRE_URL=$address" \
         --env "PATH=/opt/infra/bin:/usr/sbin:/usr/bin:/sbin:/bin" --workdir "$root/tests/infra" \
         -- python -m pytest -q -p no:cacheprovider "$@"
 }

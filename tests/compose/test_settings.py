@@ -85,6 +85,14 @@ def test_a_browser_leaves_port_80_out_of_the_origin(env_file: EnvFile) -> None:
 
 
 @pytest.mark.usefixtures("nothing_set")
+def test_an_address_that_is_bound_to_is_answered_at(env_file: EnvFile) -> None:
+    """It is the address that `make up` tells."""
+    settings = steps(ALL, CHATIRE_ENV_FILE=env_file("CHATIRE_BIND_ADDRESS=192.0.2.7")).succeeded()
+    assert "CHATIRE_ALLOWED_HOSTS=localhost,127.0.0.1,192.0.2.7" in settings.output.split("\n")
+    assert ",http://192.0.2.7:8080\n" in settings.output
+
+
+@pytest.mark.usefixtures("nothing_set")
 def test_the_example_shows_the_defaults(env_file: EnvFile) -> None:
     """Every variable that has a default shows it; the others are explained as unset."""
     settings = steps(ALL, CHATIRE_ENV_FILE=env_file("")).succeeded().output

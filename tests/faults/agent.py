@@ -150,7 +150,6 @@ def process(pid: str, place: Containers | Units) -> dict[str, Any]:
         "memory": int(status.get("VmRSS", "0 kB").split()[0]) * 1024,
         "private": int(status.get("RssAnon", "0 kB").split()[0]) * 1024,
         "files": files,
-        "state": status["State"][0],
     }
 
 

@@ -61,7 +61,8 @@ class Composed(Stack):
 
     @property
     def machine(self) -> str:
-        return f"{os.cpu_count()} processors, {platform.system()} {platform.release()}"
+        kernel = platform.release().split("-")[0]
+        return f"{os.cpu_count()} processors, {platform.system()} {kernel}"
 
     # --- containers --------------------------------------------------------------------------
 

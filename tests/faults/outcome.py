@@ -94,7 +94,11 @@ def coloured(code: str, text: str) -> str:
 
 def headline(place: int, of: int, scenario: Scenario) -> None:
     """Say what begins."""
-    print(f"{place}/{of} {coloured('1', scenario.name)}: {scenario.title}", flush=True)
+    print(
+        f"{place}/{of} {coloured('1', scenario.name)}: {scenario.title}"
+        f" (some {scenario.seconds:g} s)",
+        flush=True,
+    )
 
 
 def summary(outcomes: list[Outcome]) -> str:

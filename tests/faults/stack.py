@@ -51,7 +51,6 @@ class Process:
     memory: int  # resident bytes
     private: int  # of which it shares with nobody
     files: int
-    state: str
     host: str = ""  # where pids count
 
     @property

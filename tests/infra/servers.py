@@ -90,8 +90,13 @@ class Machine:
         options: dict[str, Any] = {"controlpersist": 120, "timeout": 20}
         if variables.get("ansible_ssh_private_key_file"):
             options["ssh_identity_file"] = variables["ansible_ssh_private_key_file"]
-        if variables.get("ansible_ssh_common_args"):
-            options["ssh_extra_args"] = variables["ansible_ssh_common_args"]
+        given = [
+            str(variables[name])
+            for name in ("ansible_ssh_common_args", "ansible_ssh_extra_args")
+            if variables.get(name)
+        ]
+        if given:
+            options["ssh_extra_args"] = " ".join(given)
         self.host: Host = testinfra.get_host(spec, **options)
 
     def __repr__(self) -> str:
@@ -339,6 +344,8 @@ class Servers(Target):
         self.name = groups["nginx"][0] if "{{" in name else name
         self.names = [self.name, *front.get("chatire_extra_names", [])]
         self.url = f"https://{self.name}"
+        # Not filled in by ansible-inventory, where it is the default.
+        self.database = str(variables[groups["postgres"][0]].get("chatire_database", "chatire"))
         self._nodes: dict[str, list[Node]] = {}
 
     def machines(self, role: str | None = None) -> list[Machine]:
@@ -373,7 +380,7 @@ class Servers(Target):
 
     def psql(self, sql: str) -> CommandResult:
         return self._machine("postgres").host.run(
-            "sudo -n -u postgres psql -d chatire -Atc %s", sql
+            "sudo -n -u postgres psql -d %s -Atc %s", self.database, sql
         )
 
     def manage(self, *arguments: str) -> CommandResult:

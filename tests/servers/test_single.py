@@ -181,11 +181,27 @@ def test_a_rollback_goes_back_under_traffic(single: Single) -> None:
 
 
 @on_one_release
+def test_a_release_that_takes_away_is_not_deployed_unasked(
+    single: Single, releases: dict[str, Path]
+) -> None:
+    before = single.current()
+    ran = single.lab.play("deploy.yml", single.inventory, chatire_bundle=releases["contracting"])
+    assert ran.status != 0
+    assert "brings the migration chat.9999_takes_away" in ran.output
+    assert "CONTRACT=yes" in ran.output
+    assert ran.changed == 0
+    assert single.current() == before
+
+
+@on_one_release
 def test_a_release_that_takes_away_is_not_rolled_back(
     single: Single, releases: dict[str, Path]
 ) -> None:
     deployed = single.lab.play(
-        "deploy.yml", single.inventory, chatire_bundle=releases["contracting"]
+        "deploy.yml",
+        single.inventory,
+        chatire_bundle=releases["contracting"],
+        chatire_contract="true",
     )
     assert deployed.status == 0, deployed.output
     ran = single.lab.play("rollback.yml", single.inventory, chatire_bundle=single.bundle)

@@ -82,7 +82,7 @@ DB_PATIENCE_SECONDS = 2
 DB_CONNECT_TIMEOUT_SECONDS = 3
 
 # A statement of the http tier that runs longer than this is a fault, not work: the slowest
-# regular one takes milliseconds. A thread is not to be had meanwhile, and nginx waits 14 s.
+# regular one takes milliseconds. A thread is not to be had meanwhile.
 HTTP_STATEMENT_TIMEOUT_MS = 5_000
 
 

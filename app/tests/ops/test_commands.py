@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-from typing import Any
-
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
@@ -79,19 +76,3 @@ def test_flush_expired_removes_what_is_over(
     assert capsys.readouterr().out == "1 tokens and 1 sessions deleted.\n"
     assert Session.objects.get().user == bob.user
     assert OutstandingToken.objects.get().user == bob.user
-
-
-class TestWaitForDatabase:
-    def test_returns_when_the_database_answers(self, transactional_db: Any) -> None:
-        call_command("wait_for_database", seconds=5)
-
-    def test_says_where_it_looked_and_what_to_check(
-        self, transactional_db: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        connection.close()
-        monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
-        monkeypatch.setitem(connection.settings_dict, "PORT", str(port))
-        with pytest.raises(CommandError, match=f"127.0.0.1:{port} took no connection"):
-            call_command("wait_for_database", seconds=0.5)

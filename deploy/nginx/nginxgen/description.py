@@ -179,8 +179,8 @@ class WsTier(_Checked):
         16,
         Whole(2, 64),
         "KiB",
-        "what a tunnel holds in each direction; nginx costs a tenth of a burst's deliveries with "
-        "16, a quarter with 8, two fifths with 4, and holds less for each socket",
+        "what a tunnel holds in each direction; in a first comparison nginx cost a tenth of a "
+        "burst's deliveries with 16, a quarter with 8, two fifths with 4; less holds less memory",
     )
     tries: int = _setting(8, Whole(1, 100), "servers", "as for http")
     tries_seconds: int = _setting(

@@ -27,7 +27,6 @@ _SYSTEM_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _NUMBER = re.compile(r"[0-9]{1,10}")
 
-Scalar = str | int
 Value = str | int | None | tuple[str, ...]
 
 

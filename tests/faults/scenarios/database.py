@@ -7,14 +7,10 @@ import time
 
 from breaking import sessions
 from scenario import Run, scenario
-from stack import REPOSITORY, Container
+from stack import REPOSITORY
 
 LAYER = "channels_postgres_groupchannel, channels_postgres_message, realtime_presence"
 NEWEST = "SELECT coalesce(max(id), 0) FROM chat_message"
-
-
-def tiers(run: Run) -> list[Container]:
-    return [*run.stack.containers("http"), *run.stack.containers("ws")]
 
 
 def goes_on(run: Run, newest: str, seconds: float, otherwise: str) -> None:
