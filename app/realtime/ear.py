@@ -5,6 +5,7 @@ socket anew for each notification. Here the event loop calls when the socket has
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,9 @@ class Ear:
 
         Raises psycopg.OperationalError when the connection has ended, and whatever `heard` raises.
         """
-        socket = self._connection.fileno()
+        # A descriptor of its own for the loop: libpq closes its own as soon as it has read the end
+        # of the connection, and the number may be somebody else's before the loop is told.
+        socket = os.dup(self._connection.fileno())
         self._loop.add_reader(socket, self._read)
         try:
             # What a query has read besides its answer makes no socket readable.
@@ -40,6 +43,7 @@ class Ear:
             await asyncio.wait([self._ended], timeout=seconds)
         finally:
             self._loop.remove_reader(socket)
+            os.close(socket)
         if self._error is not None:
             raise self._error
 

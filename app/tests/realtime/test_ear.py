@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -76,6 +78,36 @@ async def test_a_connection_that_ends_ends_the_listening_at_once() -> None:
         with pytest.raises(psycopg.OperationalError):
             await ear.listen(5.0)
         assert time.monotonic() - begun < 1
+
+
+async def test_who_gets_the_number_of_an_ended_connection_keeps_their_own_ears(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """libpq closes its descriptor within the call that reads the end; a client comes in next."""
+    loop = asyncio.get_running_loop()
+    came: asyncio.Future[None] = loop.create_future()
+    ours, theirs = socket.socketpair()
+    ended = Ear._end
+    with ours, theirs:
+        async with connected() as connection:
+            number = connection.fileno()
+            ear = Ear(connection, lambda *_: None)
+
+            def a_client_comes(self: Ear, error: Exception) -> None:
+                ended(self, error)
+                os.dup2(theirs.fileno(), number)
+                loop.add_reader(number, came.set_result, None)
+
+            monkeypatch.setattr(Ear, "_end", a_client_comes)
+            loop.call_later(0.1, cut, connection)
+            with pytest.raises(psycopg.OperationalError):
+                await ear.listen(5.0)
+        try:
+            ours.send(b"hello")
+            await asyncio.wait_for(came, 1)
+        finally:
+            loop.remove_reader(number)
+            os.close(number)
 
 
 async def test_trouble_of_who_hears_is_raised_wherever_the_notification_came() -> None:
