@@ -107,6 +107,9 @@ class Nursery:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]
+        # What one who had this port before was to suffer.
+        for fault in ("lose", "die"):
+            (self.directory / f"{port}.{fault}").unlink(missing_ok=True)
         order = {"port": port, "directory": str(self.directory), "mutant": self._mutant}
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -160,6 +160,11 @@ def _open(
             options["sock"] = _small_socket(worker.port)
         try:
             return chat(worker, person, uri, f"?{query}", **options)  # type: ignore[arg-type]
+        except OSError as error:
+            # Nobody there, or nobody answers: the worker may know why.
+            raise AssertionError(
+                f"{worker.port}: {error!r}\n{worker.log_text()[-2000:]}"
+            ) from error
         except InvalidStatus as refused:
             if refused.response.status_code != 503 or time.monotonic() > deadline:
                 raise
