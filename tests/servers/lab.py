@@ -208,12 +208,27 @@ class Host:
         run(["docker", "rm", "--force", "--volumes", self.container])
 
 
+def _network() -> str:
+    """The controller's network, or this process's own, which the controller then is in as well.
+
+    A host that reboots gives its address back for a moment, and a new host of another process's
+    topology would be given it.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if not worker:
+        return PREFIX
+    network = f"{PREFIX}-{worker}"
+    must(["docker", "network", "create", network])
+    must(["docker", "network", "connect", network, f"{PREFIX}-controller"])
+    return network
+
+
 class Lab:
     """The network, the operator's key, and Ansible."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.network = PREFIX
+        self.network = _network()
         self.key = folder / "key"
         if not self.key.exists():
             must(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])

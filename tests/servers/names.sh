@@ -4,7 +4,7 @@
 
 servers_checkout=$(cksum <<<"$root")
 servers_checkout=${servers_checkout%% *}
-# Network, and beginning of each container's name.
+# Network, and beginning of each container's name, and of the networks of processes side by side.
 # shellcheck disable=SC2034 # used by what reads this
 servers_prefix=chatire-servers-$servers_checkout
 
