@@ -39,8 +39,10 @@ class Single:
 @pytest.fixture(scope="module", params=["trixie", "bookworm"])
 def single(request: pytest.FixtureRequest, lab: Lab, bundle: Path) -> Iterator[Single]:
     host = Host(lab, f"chat-{request.param}.test", request.param)
-    # The smallest inventory: a host and no group.
-    inventory = lab.inventory(host.name, {"all": [host.name]})
+    # The smallest inventory: a host and no group; and a limit that has no variable of its own.
+    inventory = lab.inventory(
+        host.name, {"all": [host.name]}, chatire_settings={"CHATIRE_WS_FRAMES_PER_SECOND": 150}
+    )
     yield Single(lab, host, inventory, bundle)
     host.remove()
 
@@ -52,6 +54,15 @@ def test_a_wrong_variable_stops_before_anything_is_changed(single: Single) -> No
     )
     assert ran.status != 0
     assert "chatire_ws_processes is 'many'; expected a number from 1 to 9." in ran.output
+    assert ran.changed == 0, ran.output
+    ran = single.lab.play(
+        "site.yml",
+        single.inventory,
+        chatire_bundle=single.bundle,
+        chatire_settings={"CHATIRE_WS_FRAMES": 1},
+    )
+    assert ran.status != 0
+    assert 'chatire_settings is {"CHATIRE_WS_FRAMES": 1}; expected' in ran.output.replace("\\", "")
     assert ran.changed == 0, ran.output
 
 
@@ -106,6 +117,8 @@ def test_a_bare_host_becomes_a_chat_and_no_secret_is_told(single: Single, figure
     secrets = [path.read_text().strip() for path in kept.iterdir()]
     assert secrets
     assert not [secret for secret in secrets if secret in ran.output]
+    settings = single.host.shell("cat /etc/chatire/ws.env").output
+    assert "\nCHATIRE_WS_FRAMES_PER_SECOND=150\n" in settings
 
 
 def test_the_second_run_changes_nothing(single: Single, figure: Figure) -> None:
