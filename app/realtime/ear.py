@@ -36,8 +36,8 @@ class Ear:
         # A descriptor of its own for the loop: libpq closes its own as soon as it has read the end
         # of the connection, and the number may be somebody else's before the loop is told.
         socket = os.dup(self._connection.fileno())
-        self._loop.add_reader(socket, self._read)
         try:
+            self._loop.add_reader(socket, self._read)
             # What a query has read besides its answer makes no socket readable.
             self._take()
             await asyncio.wait([self._ended], timeout=seconds)

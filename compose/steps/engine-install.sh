@@ -6,9 +6,9 @@
 # taken from it.
 
 TRIXIE_SOURCE=/etc/apt/sources.list.d/chatire-trixie.sources
+TRIXIE_PIN=/etc/apt/preferences.d/chatire-trixie.pref
 # How long to wait for another program that is installing packages, in seconds.
 DPKG_PATIENCE=300
-TRIXIE_PIN=/etc/apt/preferences.d/chatire-trixie.pref
 
 # check_can_install FOUND [REMEDY]: ends the command where packages must not or cannot be installed.
 check_can_install() {
