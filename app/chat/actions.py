@@ -78,7 +78,8 @@ SIGNED_POST_SQL = _POST_SQL.format(
 # they were given in. A client_id that comes twice is stored the first time (`first` is its place);
 # what has none is a message each time. A batch lets a chat whose row somebody holds go soon, for
 # its other messages are for other chats. Messages are told apart by their places: joined by their
-# chats, a hundred for one chat would be a million pairs.
+# chats, a hundred for one chat would be a million pairs. Lists go in binary (%b): as text, each quote
+# in a message is found and escaped, for half of what a batch costs this process.
 TOGETHER_SQL = """
 WITH patience AS (
     SELECT set_config('lock_timeout', '500ms', true) AS is_set
@@ -87,7 +88,7 @@ WITH patience AS (
         PARTITION BY c.id, p.user_id, coalesce(p.client_id::text, p.place::text)
     ) AS first
     FROM unnest(
-        %(uris)s::text[], %(users)s::integer[], %(client_ids)s::uuid[], %(texts)s::text[]
+        %(uris)b::text[], %(users)b::integer[], %(client_ids)b::uuid[], %(texts)b::text[]
     ) WITH ORDINALITY AS p (uri, user_id, client_id, text, place)
     JOIN chat_chat c ON c.uri = p.uri
     JOIN chat_membership s ON s.chat_id = c.id AND s.user_id = p.user_id

@@ -43,7 +43,8 @@ CLOSE_SECONDS = 2.0
 # The database is away: the same batch may go through later.
 RETRIED = (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError)
 
-HINT_SQL = "SELECT pg_notify(%s, p) FROM unnest(%s::text[]) p"
+# In binary: as text, each quote of a frame, of which JSON is full, would be found and escaped.
+HINT_SQL = "SELECT pg_notify(%s, p) FROM unnest(%b::text[]) p"
 
 
 class Backlog(Generic[T]):

@@ -53,10 +53,13 @@ class Outbox(Protocol):
 class WireOutbox:
     """Straight to the transport."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_limit")
 
     def __init__(self, connection: WireProtocol) -> None:
         self._connection = connection
+        # Django's settings are looked up by a function of Python's, which would be a twentieth of
+        # what a delivery costs here.
+        self._limit = settings.ENV.ws_outbox_bytes
 
     @property
     def gone(self) -> bool:
@@ -64,7 +67,7 @@ class WireOutbox:
 
     def push(self, frames: Frames) -> None:
         connection = self._connection
-        if connection.buffered > settings.ENV.ws_outbox_bytes:
+        if connection.buffered > self._limit:
             self.close(SLOW_READER, "too slow a reader")
         else:
             connection.push(frames.wire)

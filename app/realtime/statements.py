@@ -21,7 +21,7 @@ FROM channels_postgres_groupchannel WHERE group_key = %(group)s AND expire > now
 GROUP_SEND_MANY = """
 INSERT INTO channels_postgres_message (channel, message, expire)
 SELECT member.channel, event.message, now() + make_interval(secs => %(expiry)s)
-FROM unnest(%(groups)s::text[], %(messages)s::bytea[])
+FROM unnest(%(groups)b::text[], %(messages)b::bytea[])
     WITH ORDINALITY AS event (group_key, message, place)
 JOIN channels_postgres_groupchannel AS member USING (group_key)
 WHERE member.expire > now()

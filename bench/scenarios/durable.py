@@ -1,8 +1,8 @@
 """Durable publishing with `seq`: what hints cost, and what one room alone can take.
 
-Over 100 rooms chatire's own statement and flusher run without sockets (designs/publish). All in
-one room goes through a real ws worker, for that is where waiting messages meet; it is held
-against one connection that stores one message after another.
+chatire's own writer and flusher run without sockets (designs/publish). All in one room is held
+against one connection that stores one message after another; what one room takes through the
+sockets of a ws worker is measured by `ws` (posts.py).
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def cases(quick: bool) -> list[Case]:
         for name, connections, rooms, hints in (
             ("16 connections, 100 rooms, no hints", CONNECTIONS, 100, False),
             ("16 connections, 100 rooms, hints", CONNECTIONS, 100, True),
+            ("16 connections, one room, hints", CONNECTIONS, 1, True),
             ("one connection, one room, no hints", 1, 1, False),
         )
     ]
