@@ -78,8 +78,8 @@ SIGNED_POST_SQL = _POST_SQL.format(
 # they were given in. A client_id that comes twice is stored the first time (`first` is its place);
 # what has none is a message each time. A batch lets a chat whose row somebody holds go soon, for
 # its other messages are for other chats. Messages are told apart by their places: joined by their
-# chats, a hundred for one chat would be a million pairs. Lists go in binary (%b): as text, each quote
-# in a message is found and escaped, for half of what a batch costs this process.
+# chats, a hundred for one chat would be a million pairs. Lists go in binary (%b): as text, each
+# quote in a message would be found and escaped, for half of what a batch costs this process.
 TOGETHER_SQL = """
 WITH patience AS (
     SELECT set_config('lock_timeout', '500ms', true) AS is_set
