@@ -78,6 +78,19 @@ def test_what_waits_is_stored_in_one_transaction_and_in_its_order(alice: Person)
     assert len({transaction for *_, transaction in stored(one) + stored(two)}) == 1
 
 
+def test_a_batch_stores_every_text_and_id_as_it_came(alice: Person) -> None:
+    """Lists are a place where a quote, a comma or the word NULL could mean something."""
+    uri = make_room(alice)
+    texts = ["NULL", "null", '"', "'", "\\", "{}", "a,b", '{"a": "\\n"}', "ü 😀", "\n", " x "]
+    drafts = [Draft(text, uuid.uuid4() if place % 2 else None) for place, text in enumerate(texts)]
+    answers = at_once(*((uri, row(alice), one) for one in drafts))
+    assert len({transaction for *_, transaction in stored(uri)}) == 1
+    assert [text for _, text, _ in stored(uri)] == texts
+    assert [
+        (answer.row.text, answer.row.client_id) for answer in answers if isinstance(answer, Posted)
+    ] == drafts
+
+
 def test_a_chats_messages_keep_their_order_while_others_are_under_way(alice: Person) -> None:
     uri, other = make_room(alice), make_room(alice)
     texts = [str(number) for number in range(60)]
