@@ -19,6 +19,7 @@ from realtime.flusher import hint_thread
 from realtime.layer import HardenedPostgresChannelLayer
 from tests.people import Person, make_person
 from tests.realtime.rooms import make_room
+from tests.realtime.waiting import query
 from tests.realtime.workers import Worker
 
 
@@ -90,6 +91,17 @@ def workers(
     yield pair
     for worker in pair:
         worker.stop()
+
+
+@pytest.fixture
+def group_rows_of_others(committed: None) -> Iterator[None]:
+    """Put back what a test that empties the table takes from the shared workers: they would not
+    hear what is sent to all workers until they renew their rows."""
+    table = "channels_postgres_groupchannel (group_key, channel, expire)"
+    rows = query(f"SELECT group_key, channel, expire FROM {table.split()[0]}")
+    yield
+    for row in rows:
+        query(f"INSERT INTO {table} VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", *row)
 
 
 @pytest.fixture(autouse=True)

@@ -172,6 +172,7 @@ async def test_an_expired_message_is_not_received(layer: Layer) -> None:
         await take(layer, "late", 0.3)
 
 
+@pytest.mark.usefixtures("group_rows_of_others")
 async def test_flush_empties_everything(layer: Layer) -> None:
     channel = await layer.new_channel()
     await layer.group_add("g", channel)

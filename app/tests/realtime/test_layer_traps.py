@@ -382,6 +382,7 @@ async def test_a_living_workers_lease_is_renewed(
     receiving.cancel()
 
 
+@pytest.mark.usefixtures("group_rows_of_others")
 async def test_group_rows_are_written_again_after_the_tables_were_emptied(
     layer: Layer, other_layer: Layer
 ) -> None:
@@ -401,6 +402,7 @@ async def test_group_rows_are_written_again_after_the_tables_were_emptied(
     assert await receiving == {"type": "x"}
 
 
+@pytest.mark.usefixtures("group_rows_of_others")
 async def test_group_rows_that_were_swept_in_a_stopped_process_come_back(
     layer: Layer, other_layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -448,6 +450,7 @@ async def test_the_janitor_deletes_what_has_expired_in_batches_and_never_two_at_
     assert await aquery("SELECT channel FROM channels_postgres_message") == [("new",)]
 
 
+@pytest.mark.usefixtures("group_rows_of_others")
 async def test_sending_to_a_group_is_one_statement_however_many_members(
     layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
