@@ -114,6 +114,11 @@ class Reader:
         if self.cuts and self.cuts[-1].back is None:
             self.cuts[-1].back = at
 
+    def removed(self, at: float) -> None:
+        """It was removed; asking for it again, as each fault of a run does, postpones nothing."""
+        if self.removed_at is None:
+            self.removed_at = at
+
     def seen_at(self, seq: int) -> float:
         """When a message was first seen; 0 if never."""
         return self.times[seq] if seq < len(self.times) else 0.0

@@ -157,7 +157,7 @@ class Traffic:
             await asyncio.sleep(0.5)
         for reader in self.books.readers:
             if reader.kind == "removed" and reader.name == person.username[-8:]:
-                reader.removed_at = time.time()
+                reader.removed(time.time())
 
     # --- looking -----------------------------------------------------------------------------
 

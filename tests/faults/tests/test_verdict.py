@@ -155,6 +155,18 @@ def test_a_removed_member_who_went_on_seeing(story: Story) -> None:
     assert story.found() == {"leaked": 1}
 
 
+def test_a_removal_that_is_asked_for_again_excuses_nothing(story: Story) -> None:
+    late = REMOVED_AT + LEAVE_SECONDS + 1
+    story.rows.append(row(4, at=late))
+    story.member.message(4, 104, late)
+    removed = reader("removed", 1, 2, 3, 4)
+    removed.connected = False
+    removed.removed(REMOVED_AT)
+    removed.removed(late + 1)
+    story.books.readers.append(removed)
+    assert story.found() == {"leaked": 1}
+
+
 def test_a_removed_member_whose_socket_stays_open(story: Story) -> None:
     removed = reader("removed", 1)
     removed.removed_at = REMOVED_AT
