@@ -1,6 +1,7 @@
 """`make chaos`: every fault in turn on a running stack or on servers, each judged by the ledger.
 
-Exit status 0 when every scenario held, 1 when one did not, 2 when it could not run.
+Exit status 0 when every scenario held, 1 when one did not or a full run misses its goals, 2 when it
+could not run.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from engine import EngineError
 from ledger.http import Untrusted
 from ledger.people import People, Refused
 from ledger.run import Loop, gather
-from outcome import Outcome, closing, headline, summary
+from outcome import Outcome, closing, headline, stored, summary
 from runner import perform
 from scenario import SCENARIOS, Scenario
 from servers import Servers
@@ -58,8 +59,16 @@ def main() -> int:
         print(f"chaos: could not be run: {str(error) or repr(error)}", file=sys.stderr)
         return 2
     print(summary(outcomes))
-    print(closing(outcomes, time.time() - began, given.json))
-    return 0 if all(outcome.held for outcome in outcomes) else 1
+    totals = report.totals(len(outcomes), stored(outcomes)) if full(given) else ()
+    print(closing(outcomes, time.time() - began, given.json, totals))
+    held = all(outcome.held for outcome in outcomes)
+    return 0 if held and all(total.reached for total in totals) else 1
+
+
+def full(given: argparse.Namespace) -> bool:
+    """Whether nothing was left out or made smaller: only then the goals of the whole count."""
+    less = given.fault, given.short, given.harmless, given.missing, given.clients, given.rate
+    return not given.inventory and not any(less)
 
 
 def at(given: argparse.Namespace) -> Stack:

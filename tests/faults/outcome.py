@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ledger.run import Result
 from ledger.verdict import KINDS
+from report import Total
 from scenario import Scenario
 
 COLOURED = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -32,7 +34,7 @@ class Outcome:
 
     @property
     def held(self) -> bool:
-        return self.result is not None and self.result.verdict.clean and not self.failures
+        return self.result is not None and self.result.clean and not self.failures
 
     def hold_to_goals(self) -> None:
         """Add a failure for each figure of the ledger that is beyond its goal."""
@@ -56,6 +58,8 @@ class Outcome:
                 f" around the fault {figures.fault_sight.p95:.2f} s;"
                 f" {figures.away.count} sockets away, p95 {figures.away.p95:.2f} s"
             )
+            if not self.result.acked:
+                lines.append(f"    {coloured('31', 'nothing was acknowledged: nothing is proven')}")
             for kind, faults in self.result.verdict.kinds.items():
                 if faults.count:
                     lines.append(f"    {coloured('31', f'{faults.count} {KINDS[kind]}')}")
@@ -123,9 +127,21 @@ def summary(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def closing(outcomes: list[Outcome], seconds: float, file: Path | None) -> str:
-    """The last line: the whole, and what to do next."""
-    messages = sum(outcome.result.stored for outcome in outcomes if outcome.result)
+def stored(outcomes: list[Outcome]) -> int:
+    """The messages of all of them."""
+    return sum(outcome.result.stored for outcome in outcomes if outcome.result)
+
+
+def closing(
+    outcomes: list[Outcome], seconds: float, file: Path | None, totals: Sequence[Total]
+) -> str:
+    """The last lines: the whole, what to do next, and what a full run adds up to."""
+    lines = [_whole(outcomes, seconds, file)]
+    lines += [total.text if total.reached else coloured("31", total.text) for total in totals]
+    return "\n".join(lines)
+
+
+def _whole(outcomes: list[Outcome], seconds: float, file: Path | None) -> str:
     bad = [outcome.scenario.name for outcome in outcomes if not outcome.held]
     kept = f"; {file} has the details" if file else ""
     if bad:
@@ -134,6 +150,6 @@ def closing(outcomes: list[Outcome], seconds: float, file: Path | None) -> str:
             f"\nNext: make chaos FAULT={bad[0]} for one of them alone."
         )
     return (
-        f"\nAll {len(outcomes)} scenarios held: {messages} messages, none lost, unseen, doubled,"
-        f" out of order or leaked ({seconds / 60:.0f} min){kept}."
+        f"\nAll {len(outcomes)} scenarios held: {stored(outcomes)} messages, none lost, unseen,"
+        f" doubled, out of order or leaked ({seconds / 60:.0f} min){kept}."
     )

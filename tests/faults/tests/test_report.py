@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import report
 
 
@@ -44,6 +46,22 @@ def test_a_figure_is_held_against_its_goal() -> None:
     assert "| not measured |  |" in line(found, "without one")
     assert "| 2 | **not reached** |" in line(found, "| scenarios |")
     assert "| 120,000 | reached |" in line(found, "| messages | at least")
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "messages", "reached"),
+    [
+        (report.SCENARIOS_GOAL, report.MESSAGES_GOAL, [True, True]),
+        (report.SCENARIOS_GOAL - 1, report.MESSAGES_GOAL, [False, True]),
+        (report.SCENARIOS_GOAL, report.MESSAGES_GOAL - 1, [True, False]),
+    ],
+)
+def test_a_full_run_is_held_against_its_goals(
+    scenarios: int, messages: int, reached: list[bool]
+) -> None:
+    totals = report.totals(scenarios, messages)
+    assert [total.reached for total in totals] == reached
+    assert ["not reached" not in total.text for total in totals] == reached
 
 
 def test_a_lost_message_is_no_success() -> None:
