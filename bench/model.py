@@ -129,7 +129,7 @@ def limits(costs: Costs, load: Load, workers: int, database_cores: int) -> list[
     unit, nothing = demand(costs, one, workers), demand(costs, Load(load.sockets, 0.0), workers)
     found = [
         ("ws workers", workers * FULL / max(1e-12, unit.ws_cores - nothing.ws_cores)),
-        ("PostgreSQL's processor", database_cores * FULL / max(1e-12, unit.postgres_cores)),
+        ("PostgreSQL, one by one", database_cores * FULL / max(1e-12, unit.postgres_cores)),
         ("PostgreSQL's commits", costs.database_limit),
         ("nginx, two workers", 2 * FULL / max(1e-12, unit.nginx_cores)),
         ("one worker's hearing", FULL / max(1e-12, costs.ws_hear_us / 1e6)),
