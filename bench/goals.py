@@ -36,18 +36,32 @@ class Goal:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a goal; without a value, `why` says what was missing."""
+    """What became of a goal; without a value, `why` says what was missing.
+
+    `full` holds the (scenario, case, design) of its runs in which the load generator was full.
+    """
 
     goal: Goal
     value: float | None
     why: str = ""
     left_out: bool = False
+    full: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def text(self) -> str:
         if self.value is None:
             return "not measured"
         return "met" if self.goal.met(self.value) else "not met"
+
+    @property
+    def caution(self) -> str:
+        """What a full load generator makes of the value."""
+        if self.value is None or not self.full:
+            return ""
+        designs = dict.fromkeys(design for _, _, design in self.full)
+        said = f"the load generator was full with {', '.join(designs)}"
+        # Goals with a least value are of rates, and chatire's is the one above the line.
+        return f"{said}: at least" if self.goal.at_least and set(designs) == {"chatire"} else said
 
 
 def figure(middle: Middle, scenario: str, case: str, design: str, name: str) -> float:
@@ -185,6 +199,19 @@ class _Asked(dict[tuple[str, str, str], Run]):
         return Run(scenario, case, design, figures=_Every())
 
 
+class _Noted(dict[tuple[str, str, str], Run]):
+    """Results that note which of their runs were looked at."""
+
+    def __init__(self, middle: Middle) -> None:
+        super().__init__(middle)
+        self.seen: dict[tuple[str, str, str], Run] = {}
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        if key in self:
+            self.seen[key] = self[key]
+        return super().get(key, default)
+
+
 @cache
 def needed() -> set[tuple[str, str, str]]:
     """The (scenario, case, design) that the goals are judged by."""
@@ -199,8 +226,11 @@ def judge(results: Results) -> list[Verdict]:
     middle = results.middle()
     verdicts = []
     for goal in GOALS:
+        noted = _Noted(middle)
         try:
-            verdicts.append(Verdict(goal, goal.ratio(middle)))
+            value = goal.ratio(noted)
+            full = tuple(key for key, run in noted.seen.items() if run.load_bound)
+            verdicts.append(Verdict(goal, value, full=full))
         except NotMeasured as error:
             left_out = isinstance(error, LeftOut)
             verdicts.append(Verdict(goal, None, str(error), left_out))

@@ -45,8 +45,10 @@ class Run:
     rss: dict[str, int] = field(default_factory=dict)
     processes: list[dict[str, object]] = field(default_factory=list)
     postgres: dict[str, float] = field(default_factory=dict)
-    # The load generator: seconds of processor time, and whether it may be the bottleneck.
+    # The load generator: seconds of processor time, the time that they are held against, and
+    # whether it may be the bottleneck.
     load_cpu: float = 0.0
+    load_seconds: float = 0.0
     load_bound: bool = False
     at: str = ""
 
@@ -57,6 +59,11 @@ class Run:
             self.error = f"{tally.lost} of {tally.wanted} lost, {tally.doubled} doubled"
             return
         self.figures.update(latencies(tally.took))
+
+    def judge_load(self, seconds: float) -> None:
+        """Say whether the load generator may be what was measured, in work that took so long."""
+        self.load_seconds = seconds
+        self.load_bound = self.load_cpu > BUSY * seconds
 
 
 class Meter:
@@ -75,14 +82,17 @@ class Meter:
         self._begun = time.perf_counter()
         return self
 
-    def stop(self) -> None:
-        """End here, not at the block's end; what was waited for after the work is not counted."""
+    def stop(self, looked: float = 0.0) -> None:
+        """End here, not at the block's end; what was waited for after the work is not counted.
+
+        `looked` is processor time that went into looking whether all is there: it is no load.
+        """
         run = self._run
         if run.seconds:
             return
         run.seconds = time.perf_counter() - self._begun
-        run.load_cpu = time.process_time() - self._own
-        run.load_bound = run.load_cpu > BUSY * run.seconds
+        run.load_cpu = time.process_time() - self._own - looked
+        run.judge_load(run.seconds)
         after = processes.snapshot(self._pod.containers)
         run.cpu = {k: round(v, 3) for k, v in processes.spent(self._before, after).items()}
         run.rss = processes.memory(after)

@@ -33,7 +33,8 @@ class Results:
     def middle(self) -> dict[tuple[str, str, str], Run]:
         """One run for each (scenario, case, design): the median of every figure.
 
-        A design that lost or doubled anything in any of its runs has no figure.
+        A design that lost or doubled anything in any of its runs has no figure, and one run in
+        which the load generator was full makes the median one of which that is said.
         """
         grouped: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
         for run in self.runs:
@@ -66,7 +67,8 @@ def _median(runs: list[Run]) -> Run:
     middle.postgres = medians([run.postgres for run in runs])
     middle.seconds = medians([{"s": run.seconds} for run in runs])["s"]
     middle.load_cpu = medians([{"s": run.load_cpu} for run in runs])["s"]
-    middle.load_bound = sum(run.load_bound for run in runs) * 2 > len(runs)
+    middle.load_seconds = medians([{"s": run.load_seconds} for run in runs])["s"]
+    middle.load_bound = any(run.load_bound for run in runs)
     middle.processes = runs[-1].processes
     return middle
 

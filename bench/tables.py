@@ -60,7 +60,7 @@ def _row(run: Run, columns: Sequence[str], titles: dict[str, str]) -> list[str]:
         cells.append(number(run.figures[name] * factor, decimals) if name in run.figures else "–")
     cells.append(number(run.cpu.get("ws1", 0.0), 2))
     cells.append(number(run.cpu.get("postgres", 0.0), 2))
-    cells.append(f"{run.load_cpu / run.seconds:.0%}" if run.seconds else "–")
+    cells.append(f"{run.load_cpu / run.load_seconds:.0%}" if run.load_seconds else "–")
     remarks = [run.error] if run.error else []
     if run.load_bound:
         remarks.append("the load generator was at its limit")
@@ -89,10 +89,10 @@ def show_goals(results: Results) -> None:
         sign = "≥" if verdict.goal.at_least else "≤"
         value = "–" if verdict.value is None else f"{verdict.value:,.2f}"
         code = {"met": "32", "not met": "31"}.get(verdict.text, "2")
-        why = f"  ({verdict.why})" if verdict.why else ""
+        remarks = "; ".join(remark for remark in (verdict.why, verdict.caution) if remark)
         print(
             f"  {verdict.goal.name:<58} {value:>9}  {sign} {verdict.goal.bound:<5g}"
-            f" {colour(code, verdict.text)}{why}"
+            f" {colour(code, verdict.text)}{f'  ({remarks})' if remarks else ''}"
         )
     left_out = len(judge(results)) - len(measured)
     if left_out:

@@ -91,16 +91,20 @@ def close_all(sockets: Sequence[Socket]) -> None:
 
 
 async def all_arrived(
-    sockets: Sequence[Socket], wanted: int | Sequence[int], stop: Callable[[], None] = lambda: None
+    sockets: Sequence[Socket],
+    wanted: int | Sequence[int],
+    stop: Callable[[float], None] = lambda _: None,
 ) -> None:
     """Wait until every socket has `wanted` messages, or each its own number, or none came for long.
 
     Looks only when it is quiet: counting during a burst would take time from what is measured.
-    Calls `stop` when everything is there, then waits a little longer for what is doubled.
+    Calls `stop`, with the processor time that looking took, when everything is there; then waits a
+    little longer for what is doubled.
     """
     needed = [wanted] * len(sockets) if isinstance(wanted, int) else wanted
     counted = [0] * len(sockets)
     looked = [0] * len(sockets)
+    spent = 0.0
     begun = time.perf_counter()
     while True:
         await asyncio.sleep(0.1)
@@ -109,12 +113,14 @@ async def all_arrived(
         if quiet < QUIET_SECONDS:
             continue
         missing = False
+        own = time.process_time()
         for n, socket in enumerate(sockets):
             if counted[n] < needed[n] and len(socket.chunks) > looked[n]:
                 counted[n] = len(tally.MARK.findall(b"".join(socket.chunks)))
                 looked[n] = len(socket.chunks)
             missing = missing or counted[n] < needed[n]
+        spent += time.process_time() - own
         if not missing or quiet > LATE_SECONDS:
-            stop()
+            stop(spent)
             await asyncio.sleep(QUIET_SECONDS)
             return

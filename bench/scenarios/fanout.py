@@ -46,7 +46,7 @@ async def burst(design: Design, run: Run, *, sockets: int, messages: int) -> Non
             run.figures["deliveries_per_s"] = counted.arrived / counted.seconds
             run.figures["messages_per_s"] = messages / counted.seconds
             run.figures["worker_us_per_delivery"] = _worker(design, run) / counted.arrived * 1e6
-            run.load_bound = run.load_cpu > 0.9 * counted.seconds
+            run.judge_load(counted.seconds)
     finally:
         close_all([*receivers, *posters])
 

@@ -51,6 +51,7 @@ async def deliveries(design: Design, run: Run, *, workers: int, messages: int) -
         run.take(counted)
         if counted.whole:
             run.figures["deliveries_per_s"] = counted.arrived / counted.seconds
+            run.judge_load(counted.seconds)
     finally:
         close_all([*receivers, *posters])
 

@@ -10,6 +10,7 @@ from goals import GOALS, between, judge, needed
 from meter import Run
 from results import Results, read
 from scenarios import SCENARIOS
+from tables import rows, show_goals
 
 
 def run(design: str, number: int = 0, error: str = "", **figures: float) -> Run:
@@ -50,6 +51,37 @@ def test_the_better_of_several_counts_and_those_without_figure_do_not() -> None:
         ]
     )
     assert verdict(results, "best channels_redis") == ("not met", 20.0)
+
+
+def test_a_full_load_generator_is_said_of_what_it_was_full_with(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chatire = [run("chatire", n, deliveries_per_s=500) for n in range(3)]
+    bare = run("bare", deliveries_per_s=100)
+    chatire[1].load_bound = True
+    show_goals(Results(runs=[*chatire, bare]))
+    assert "met  (the load generator was full with chatire: at least)" in capsys.readouterr().out
+    # The ratio may be less then, or more: nothing is at least.
+    bare.load_bound = True
+    show_goals(Results(runs=[*chatire, bare]))
+    assert "met  (the load generator was full with chatire, bare)" in capsys.readouterr().out
+
+
+def test_who_was_not_full_is_not_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    other = run("socketio", deliveries_per_s=900)
+    other.load_bound = True
+    runs = [run("chatire", deliveries_per_s=500), run("bare", deliveries_per_s=100), other]
+    show_goals(Results(runs=runs))
+    assert "load generator" not in capsys.readouterr().out
+
+
+def test_the_load_is_shown_against_the_time_that_it_is_judged_by() -> None:
+    one = run("chatire", deliveries_per_s=500)
+    one.seconds, one.load_cpu = 1.0, 0.5
+    one.judge_load(0.5)
+    assert one.load_bound
+    ((_, headings, (cells,)),) = rows(Results(runs=[one]), {})
+    assert cells[headings.index("load CPU")] == "100%"
 
 
 def test_a_goal_with_an_upper_bound_is_missed_above_it() -> None:
