@@ -30,6 +30,14 @@ class Split:
     inventory: Path
     bundle: Path
 
+    def releases(self) -> dict[str, str]:
+        """Which release each host has in use; the database's has none."""
+        return {
+            name: host.shell("basename $(readlink /opt/chatire/current)").output.strip()
+            for name, host in self.hosts.items()
+            if name not in GROUPS["postgresql"]
+        }
+
 
 @pytest.fixture(scope="module")
 def split(lab: Lab, bundle: Path) -> Iterator[Split]:
@@ -116,6 +124,30 @@ def test_the_tiers_speak_to_postgresql_over_tls(split: Split) -> None:
     assert asked.output.split() == ["t"], asked.output
 
 
+def test_a_release_that_fails_on_a_later_host_stops_there(
+    split: Split, releases: dict[str, Path]
+) -> None:
+    """The first has it, the one that failed is back, nobody after it was touched or noticed."""
+    before = split.releases()
+    host = split.hosts["ws2.test"]
+    folder = "/run/systemd/system/chatire-ws@.service.d"
+    refuse = 'ExecStartPre=/bin/sh -c "! readlink /opt/chatire/current | grep -q 9.1"'
+    host.shell(
+        f"mkdir -p {folder} && printf '[Service]\n%s\n' '{refuse}' > {folder}/fault.conf"
+        " && systemctl daemon-reload"
+    )
+    try:
+        with split.lab.traffic("https://nginx1.test", split.hosts["nginx1.test"]) as traffic:
+            ran = split.lab.play("deploy.yml", split.inventory, chatire_bundle=releases["good"])
+    finally:
+        host.shell(f"rm -r {folder} && systemctl daemon-reload")
+    assert ran.status != 0
+    assert f"and is back on {before['ws2.test']}" in ran.output, ran.output
+    assert split.releases() == {**before, "ws1.test": "9.1"}
+    expect_clean(traffic.count)
+
+
+# What is left to do of it.
 def test_a_new_release_comes_under_traffic(
     split: Split, releases: dict[str, Path], figure: Figure
 ) -> None:
@@ -126,6 +158,14 @@ def test_a_new_release_comes_under_traffic(
     expect_clean(traffic.count)
     figure("deploy", ran.seconds)
     figure("deploy: readers away, p95", traffic.count.away["p95"], RECONNECT_SECONDS)
+
+
+def test_a_rollback_goes_back_under_traffic(split: Split) -> None:
+    with split.lab.traffic("https://nginx2.test", split.hosts["nginx2.test"]) as traffic:
+        ran = split.lab.play("rollback.yml", split.inventory, chatire_bundle=split.bundle)
+    assert ran.status == 0, ran.output
+    assert "9.1" not in split.releases().values()
+    expect_clean(traffic.count)
 
 
 def test_every_host_comes_back_from_a_reboot(split: Split) -> None:
