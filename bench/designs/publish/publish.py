@@ -2,7 +2,8 @@
 
 Run inside the application's image. Two processes, each with half of the posters, store messages as
 ws workers do (realtime.writer) and, with HINTS=1, hand each one's hint to a flusher of their
-process as the hub does. A listener in a third process counts the hints. Prints one line of JSON.
+process as the hub does. A listener in a third process counts the hints. Prints one line of JSON:
+what was stored, which of its hints never came or came again, and what the processes took.
 
 CONNECTIONS, SECONDS, HINTS, USER_ID and ROOMS (their names) come from the environment.
 """
@@ -13,8 +14,10 @@ import asyncio
 import json
 import multiprocessing
 import os
+import resource
 import sys
 import time
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 sys.path.insert(0, "/srv/app")
@@ -23,6 +26,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatire.settings.production")
 PROCESSES = 2
 CHANNEL = "bench_hints"
 USER = int(os.environ.get("USER_ID", "0"))
+# A message: its chat, its number there, and the seconds that it took to be stored or heard.
+Told = tuple[int, int, float]
 
 
 def setup() -> None:
@@ -41,8 +46,8 @@ async def connect() -> Any:
 
 async def publish(
     number: int, connections: int, rooms: list[str], hinted: bool, begin: float, until: float
-) -> list[float]:
-    """Store messages for some posters, from one moment to another; seconds of each."""
+) -> list[Told]:
+    """Store messages for some posters, from one moment to another."""
     from accounts.users import UserRow
     from chat import drafts, events  # type: ignore[attr-defined]
     from realtime import hints, pool
@@ -57,7 +62,7 @@ async def publish(
     flusher: AsyncFlusher[hints.Hint] = AsyncFlusher("hints", send, HINT_GAP_SECONDS)
     writer = Writer()
     user = UserRow(USER, "bench-0", "", "")
-    took: list[float] = []
+    stored: list[Told] = []
 
     async def one(lane: int) -> None:
         turn = lane + number * connections
@@ -67,9 +72,9 @@ async def publish(
             posted = await writer.post(
                 rooms[turn % len(rooms)], user, drafts.check_draft(text, None)
             )
-            took.append(time.time() - now)
+            row = posted.row
+            stored.append((row.chat_id, row.seq, time.time() - now))
             if hinted:
-                row = posted.row
                 flusher.put(hints.Hint(row.chat_id, row.seq, 0, events.message_frame(row)))
             turn += 7
 
@@ -77,31 +82,55 @@ async def publish(
     await flusher.close(5)
     await writer.close()
     await pool.close_pool()
-    return took
+    return stored
 
 
-async def listen(until: float) -> list[float]:
-    """Count hints until a moment; returns seconds from the beginning of each post."""
+async def listen(until: float) -> list[Told]:
+    """Hear hints until a moment; their seconds are from the beginning of each post."""
     from realtime import hints
 
     connection = await connect()
     await connection.execute(f"LISTEN {CHANNEL}")
-    took = []
+    heard: list[Told] = []
     async for notification in connection.notifies(timeout=until - time.time()):
         now = time.time()
-        took += [
-            now - float(hint.frame.partition('"message":"')[2][:17])
+        heard += [
+            (hint.chat_id, hint.seq, now - float(hint.frame.partition('"message":"')[2][:17]))
             for hint in hints.unpack(notification.payload)
         ]
-    return took
+    return heard
 
 
-def work(kind: str, queue: Any, *arguments: Any) -> None:
+async def metered(
+    task: Coroutine[Any, Any, list[Told]], begin: float
+) -> tuple[list[Told], float, int]:
+    """What a task returns, this process's processor time from a moment on, and its peak memory."""
+    running = asyncio.create_task(task)
+    await asyncio.sleep(begin - time.time())
+    before = time.process_time()
+    told = await running
+    spent = time.process_time() - before
+    return told, spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def work(kind: str, queue: Any, begin: float, *arguments: Any) -> None:
     import uvloop
 
     setup()
-    task = publish(*arguments) if kind == "publish" else listen(*arguments)
-    queue.put((kind, uvloop.run(task)))
+    task = publish(*arguments) if kind == "publishers" else listen(*arguments)
+    queue.put((kind, *uvloop.run(metered(task, begin))))
+
+
+def account(stored: Sequence[Told], heard: Sequence[Told]) -> dict[str, Any]:
+    """Hold what was heard against what was stored, message by message."""
+    distinct = {(chat, seq) for chat, seq, _ in heard}
+    return {
+        "stored": len(stored),
+        "lost": len({(chat, seq) for chat, seq, _ in stored} - distinct),
+        "doubled": len(heard) - len(distinct),
+        "took": sorted(took for _, _, took in stored),
+        "hint_took": sorted(took for _, _, took in heard),
+    }
 
 
 def main() -> None:
@@ -113,30 +142,25 @@ def main() -> None:
     share = max(1, connections // PROCESSES)
     queue: Any = multiprocessing.Queue()
     jobs: list[tuple[Any, ...]] = [
-        ("publish", queue, number, share, rooms, hinted, begin, until)
+        ("publishers", queue, begin, number, share, rooms, hinted, begin, until)
         for number in range(min(PROCESSES, connections))
     ]
-    jobs.append(("listen", queue, until + 2))
+    jobs.append(("listener", queue, begin, until + 2))
     running = [multiprocessing.Process(target=work, args=job) for job in jobs]
     for process in running:
         process.start()
-    stored: list[float] = []
-    heard: list[float] = []
+    told: dict[str, list[Told]] = {"publishers": [], "listener": []}
+    cpu = dict.fromkeys(told, 0.0)
+    rss = dict.fromkeys(told, 0)
     for _ in running:
-        kind, took = queue.get(timeout=60)
-        (stored if kind == "publish" else heard).extend(took)
+        kind, some, spent, peak = queue.get(timeout=60)
+        told[kind] += some
+        cpu[kind] += spent
+        rss[kind] = max(rss[kind], peak)
     for process in running:
         process.join()
-    print(
-        json.dumps(
-            {
-                "stored": len(stored),
-                "heard": len(heard),
-                "took": sorted(stored),
-                "hint_took": sorted(heard),
-            }
-        )
-    )
+    found = account(told["publishers"], told["listener"])
+    print(json.dumps({**found, "cpu": cpu, "rss": rss}))
 
 
 if __name__ == "__main__":
