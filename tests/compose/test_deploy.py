@@ -32,7 +32,7 @@ ENDING = r"RUN sed -i 's/^    server.run()/    raise SystemExit(1)/' realtime/se
 UNREADY = "RUN echo 'raise SystemExit(1)' >/opt/chatire/tier_health.py"
 MUTE = "RUN echo 'raise SystemExit(1)' >ops/management/commands/round_trip.py"
 CONTRACTING = (
-    'RUN sed -i \'s/^ "chat.0002_history": null/ "chat.0002_history": null,\\n'
+    'RUN sed -i \'s/^ "chat.0001_initial": null/ "chat.0001_initial": null,\\n'
     ' "chat.9999_takes_away": "RemoveField takes away what the release before uses"/\''
     " /opt/chatire/migrations.json"
 )
