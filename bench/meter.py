@@ -38,6 +38,8 @@ class Run:
     figures: dict[str, float] = field(default_factory=dict)
     lost: int = 0
     doubled: int = 0
+    # What came to sockets of other rooms.
+    leaked: int = 0
     # What kept the run from having figures, in one line.
     error: str = ""
     seconds: float = 0.0
@@ -53,10 +55,12 @@ class Run:
     at: str = ""
 
     def take(self, tally: Tally) -> None:
-        """Figures of a tally; a run that has lost or doubled anything has none."""
-        self.lost, self.doubled = tally.lost, tally.doubled
+        """Figures of a tally; a run that has lost, doubled or leaked anything has none."""
+        self.lost, self.doubled, self.leaked = tally.lost, tally.doubled, tally.leaked
         if not tally.whole:
             self.error = f"{tally.lost} of {tally.wanted} lost, {tally.doubled} doubled"
+            if tally.leaked:
+                self.error += f", {tally.leaked} in other rooms"
             return
         self.figures.update(latencies(tally.took))
 

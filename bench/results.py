@@ -33,8 +33,8 @@ class Results:
     def middle(self) -> dict[tuple[str, str, str], Run]:
         """One run for each (scenario, case, design): the median of every figure.
 
-        A design that lost or doubled anything in any of its runs has no figure, and one run in
-        which the load generator was full makes the median one of which that is said.
+        A design that lost, doubled or leaked anything in any of its runs has no figure, and one run
+        in which the load generator was full makes the median one of which that is said.
         """
         grouped: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
         for run in self.runs:
@@ -58,6 +58,7 @@ def _median(runs: list[Run]) -> Run:
     first = runs[0]
     middle = Run(first.scenario, first.case, first.design, len(runs))
     middle.lost, middle.doubled = sum(r.lost for r in runs), sum(r.doubled for r in runs)
+    middle.leaked = sum(r.leaked for r in runs)
     if failed:
         middle.error = failed[0].error
     else:

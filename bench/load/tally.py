@@ -1,4 +1,4 @@
-"""What was sent against what has arrived: lost, doubled, and how late.
+"""What was sent against what has arrived: lost, doubled, leaked into another room, and how late.
 
 A message carries its number as `~0000012~`, whatever a design wraps around it. Numbers are never
 used twice in one process, so that what is left over from an earlier run is not counted.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 MARK = re.compile(rb"~(\d{7})~")
@@ -45,6 +45,7 @@ class Tally:
     arrived: int = 0
     lost: int = 0
     doubled: int = 0
+    leaked: int = 0
     first: float = float("inf")
     last: float = 0.0
     # Seconds from sending to each arrival.
@@ -52,15 +53,25 @@ class Tally:
 
     @property
     def whole(self) -> bool:
-        """Whether everything has arrived, once."""
-        return self.lost == 0 and self.doubled == 0
+        """Whether everything has arrived, once, and where it belongs."""
+        return self.lost == 0 and self.doubled == 0 and self.leaked == 0
 
-    def add(self, sent: dict[int, float], seen: Iterable[tuple[int, float]]) -> None:
-        """Count one socket that should have seen every number of `sent` (number -> time)."""
+    def add(
+        self,
+        sent: dict[int, float],
+        seen: Iterable[tuple[int, float]],
+        everywhere: Container[int] = (),
+    ) -> None:
+        """Count one socket that should have seen every number of `sent` (number -> time).
+
+        `everywhere` are the numbers of all rooms: those that are not in `sent` have leaked. Any
+        other number is of a warm-up or an earlier run.
+        """
         found: set[int] = set()
         for number, at in seen:
             begun = sent.get(number)
             if begun is None:
+                self.leaked += number in everywhere
                 continue
             if number in found:
                 self.doubled += 1
@@ -73,6 +84,20 @@ class Tally:
         self.lost += len(sent) - len(found)
         if sent:
             self.first = min(self.first, min(sent.values()))
+
+    def check(
+        self,
+        sent: dict[int, float],
+        seen: Iterable[tuple[int, float]],
+        everywhere: Container[int] = (),
+    ) -> None:
+        """The same for a socket whose deliveries and times are not what is measured."""
+        other = Tally()
+        other.add(sent, seen, everywhere)
+        self.wanted += other.wanted
+        self.lost += other.lost
+        self.doubled += other.doubled
+        self.leaked += other.leaked
 
     @property
     def seconds(self) -> float:

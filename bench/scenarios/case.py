@@ -90,6 +90,26 @@ def close_all(sockets: Sequence[Socket]) -> None:
         socket.transport.abort()
 
 
+def count(
+    receivers: Sequence[Socket],
+    sent: Sequence[dict[int, float]],
+    posters: Sequence[Socket] = (),
+) -> tally.Tally:
+    """What came of the messages to one room or more, over which the sockets are spread in turn.
+
+    Posters are in their rooms too: what they lack counts, what they have is not measured.
+    """
+    everywhere = {number for room in sent for number in room}
+    counted = tally.Tally()
+    for n, socket in enumerate(receivers):
+        seen = tally.read(socket.chunks, socket.times)
+        counted.add(sent[n % len(sent)], seen, everywhere)
+    for n, socket in enumerate(posters):
+        seen = tally.read(socket.chunks, socket.times)
+        counted.check(sent[n % len(sent)], seen, everywhere)
+    return counted
+
+
 async def all_arrived(
     sockets: Sequence[Socket],
     wanted: int | Sequence[int],

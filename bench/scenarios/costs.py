@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from load import tally
 from load.pace import paced
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all, open_many
+from scenarios.case import Case, Scenario, all_arrived, close_all, count, open_many
 from targets.chatire import Chatire
 from targets.design import Design
 
@@ -59,9 +59,8 @@ async def steady(design: Design, run: Run, *, shape: Shape, seconds: float) -> N
             meter.stop()
             wanted = [len(sent[n % shape.rooms]) for n in range(len(receivers))]
             await all_arrived(receivers, wanted)
-        counted = tally.Tally()
-        for n, socket in enumerate(receivers):
-            counted.add(sent[n % shape.rooms], tally.read(socket.chunks, socket.times))
+        await all_arrived(posters, [len(room) for room in sent])
+        counted = count(receivers, sent, posters)
         run.take(counted)
         if counted.whole:
             run.figures |= {

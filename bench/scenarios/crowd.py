@@ -13,7 +13,7 @@ from load.pace import paced
 from load.socket import Socket
 from load.statistic import latencies
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all, open_many
+from scenarios.case import Case, Scenario, all_arrived, close_all, count, open_many
 from targets.chatire import ROOMS
 from targets.design import Design
 
@@ -70,21 +70,21 @@ async def mixed(design: Design, run: Run, *, sockets: int, rate: float, seconds:
         for poster in posters:
             ((_, text),) = tally.texts(1)
             poster.send(design.frame(text))
-        talking = [(n % SPREAD, socket) for n, socket in enumerate(held) if n % SPREAD < busy]
-        await all_arrived([socket for _, socket in talking], 1)
+        talking = [socket for n, socket in enumerate(held) if n % SPREAD < busy]
+        await all_arrived([*talking, *posters], 1)
         for socket in (*held, *posters):
             socket.forget()
-        sent: list[dict[int, float]] = [{} for _ in range(busy)]
+        sent: list[dict[int, float]] = [{} for _ in range(SPREAD)]
         texts = tally.texts(int(rate * seconds))
         with Meter(design.pod, run) as meter:
             async for n in paced(len(texts), rate):
                 number, text = texts[n]
                 sent[n % busy][number] = time.perf_counter()
                 posters[n % busy].send(design.frame(text))
-            await all_arrived([s for _, s in talking], len(texts) // busy, meter.stop)
-        counted = tally.Tally()
-        for room, socket in talking:
-            counted.add(sent[room], tally.read(socket.chunks, socket.times))
+            await all_arrived(talking, len(texts) // busy, meter.stop)
+        await all_arrived(posters, len(texts) // busy)
+        # The idle rooms' sockets as well: nothing of what was said belongs there.
+        counted = count(held, sent, posters)
         run.take(counted)
         if counted.whole:
             cpu = run.cpu.get(design.workers[0], 0.0)
@@ -120,9 +120,7 @@ async def storm(design: Design, run: Run, *, sockets: int, missed: int) -> None:
             lasted = time.perf_counter() - begun
             meter.stop()
             await asyncio.sleep(1)
-        counted = tally.Tally()
-        for socket in held:
-            counted.add(sent, tally.read(socket.chunks, socket.times))
+        counted = count(held, [sent], [poster])
         run.take(counted)
         if counted.whole:
             run.figures = {**latencies(took), "sockets_per_s": sockets / lasted}

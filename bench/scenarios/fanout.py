@@ -1,6 +1,7 @@
 """One room, many sockets: a burst, a steady pace, and one message after another.
 
-Receivers sit on the first worker, posters on the second, and only receivers are counted. In a
+Receivers sit on the first worker, posters on the second, and only the receivers' deliveries are
+counted; but posters are in the room too, and a run in which they lack a message is not whole. In a
 burst every poster sends its share at once; whatever a design does with it, it is done when the
 last receiver has the last message.
 """
@@ -10,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Sequence
 
 from load import tally
 from load.pace import paced
 from load.socket import Socket
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all, open_many
+from scenarios.case import Case, Scenario, all_arrived, close_all, count, open_many
 from targets.design import Design
 
 # As many as the compared figures were taken with: connections that publish.
@@ -40,7 +40,8 @@ async def burst(design: Design, run: Run, *, sockets: int, messages: int) -> Non
                 sent[number] = time.perf_counter()
                 posters[n % len(posters)].send(frame)
             await all_arrived(receivers, messages, meter.stop)
-        counted = count(receivers, sent)
+        await all_arrived(posters, messages)
+        counted = count(receivers, [sent], posters)
         run.take(counted)
         if counted.whole:
             run.figures["deliveries_per_s"] = counted.arrived / counted.seconds
@@ -63,7 +64,8 @@ async def steady(design: Design, run: Run, *, sockets: int, rate: float, seconds
                 sent[number] = time.perf_counter()
                 posters[n % len(posters)].send(design.frame(text))
             await all_arrived(receivers, len(texts), meter.stop)
-        counted = count(receivers, sent)
+        await all_arrived(posters, len(texts))
+        counted = count(receivers, [sent], posters)
         run.take(counted)
         if counted.whole:
             run.figures["worker_us_per_delivery"] = _worker(design, run) / counted.arrived * 1e6
@@ -93,7 +95,8 @@ async def in_turn(design: Design, run: Run, *, sockets: int, messages: int) -> N
                         for n in waiting
                         if not any(mark in chunk for chunk in receivers[n].chunks[seen[n] :])
                     ]
-        counted = count(receivers, sent)
+        await all_arrived(posters, messages)
+        counted = count(receivers, [sent], posters)
         run.take(counted)
         if counted.whole:
             run.figures["messages_per_s"] = messages / counted.seconds
@@ -107,7 +110,7 @@ async def _room(design: Design, sockets: int) -> tuple[list[Socket], list[Socket
     posters = await open_many(design, POSTERS, worker=1)
     (_, text), *_ = tally.texts(1)
     posters[0].send(design.frame(text))
-    await all_arrived(receivers, 1)
+    await all_arrived([*receivers, *posters], 1)
     for socket in (*receivers, *posters):
         socket.forget()
     return receivers, posters
@@ -116,14 +119,6 @@ async def _room(design: Design, sockets: int) -> tuple[list[Socket], list[Socket
 def _worker(design: Design, run: Run) -> float:
     """Seconds of the worker that the receivers sit on."""
     return run.cpu.get(design.workers[0], 0.0)
-
-
-def count(receivers: Sequence[Socket], sent: dict[int, float]) -> tally.Tally:
-    """What came of the messages to sockets that should all have all of them."""
-    counted = tally.Tally()
-    for socket in receivers:
-        counted.add(sent, tally.read(socket.chunks, socket.times))
-    return counted
 
 
 def cases(quick: bool) -> list[Case]:

@@ -16,7 +16,7 @@ from load.http import Connection
 from load.socket import Socket
 from load.statistic import latencies
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all, hears_itself
+from scenarios.case import Case, Scenario, all_arrived, close_all, count, hears_itself
 from targets.design import HOST, Design
 
 CLIENTS = 16
@@ -71,7 +71,7 @@ async def over_http(design: Design, run: Run, *, seconds: float) -> None:
         if refused:
             run.error = f"{len(refused)} posts failed, the first with {refused[0]}"
             return
-        counted = _count(listeners, sent)
+        counted = count(listeners, sent)
         run.take(counted)
         if counted.whole:
             if listeners:
@@ -118,7 +118,8 @@ async def over_websocket(design: Design, run: Run, *, rooms: int, seconds: float
             lasted = time.perf_counter() - begun
             meter.stop()
             await all_arrived(listeners, [len(one) for one in sent[: len(listeners)]])
-        counted = _count(listeners, sent)
+        await all_arrived(posters, [len(sent[n % rooms]) for n in range(CLIENTS)])
+        counted = count(listeners, sent, posters)
         run.take(counted)
         if counted.whole:
             run.figures = {f"delivery_{k}": v for k, v in run.figures.items()}
@@ -134,13 +135,6 @@ async def _listeners(design: Design) -> list[Socket]:
     if design.alone_first:
         await hears_itself(design, found[0])
     return found + [await design.open(room, worker=1) for room in range(1, CLIENTS)]
-
-
-def _count(listeners: list[Socket], sent: list[dict[int, float]]) -> tally.Tally:
-    counted = tally.Tally()
-    for room, socket in enumerate(listeners):
-        counted.add(sent[room], tally.read(socket.chunks, socket.times))
-    return counted
 
 
 async def sign_in(design: Design, run: Run, *, count: int) -> None:

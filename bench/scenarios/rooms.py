@@ -12,7 +12,7 @@ import time
 from load import tally
 from load.socket import Socket
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all, hears_itself
+from scenarios.case import Case, Scenario, all_arrived, close_all, count, hears_itself
 from targets.design import Design
 
 ROOMS = 100
@@ -81,12 +81,9 @@ async def closed_loop(design: Design, run: Run, *, rooms: int, seconds: float) -
                 talk.running = False
             took = time.perf_counter() - begun
             meter.stop()
-            sockets = [socket for talk in talks for socket in talk.sockets]
-            await all_arrived(sockets, [len(talk.sent) for talk in talks for _ in talk.sockets])
-        counted = tally.Tally()
-        for talk in talks:
-            for socket in talk.sockets:
-                counted.add(talk.sent, tally.read(socket.chunks, socket.times))
+            sockets = [talk.sockets[side] for side in (0, 1) for talk in talks]
+            await all_arrived(sockets, [len(talk.sent) for talk in talks] * 2)
+        counted = count(sockets, [talk.sent for talk in talks])
         run.take(counted)
         if counted.whole:
             messages = sum(len(talk.sent) for talk in talks)

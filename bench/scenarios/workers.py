@@ -14,8 +14,8 @@ from load import tally
 from load.socket import Socket
 from load.statistic import latencies
 from meter import Meter, Run
-from scenarios.case import Case, Scenario, all_arrived, close_all
-from scenarios.fanout import POSTERS, count
+from scenarios.case import Case, Scenario, all_arrived, close_all, count
+from scenarios.fanout import POSTERS
 from targets.chatire import Chatire
 from targets.design import Design
 
@@ -47,7 +47,8 @@ async def deliveries(design: Design, run: Run, *, workers: int, messages: int) -
                 sent[number] = time.perf_counter()
                 posters[n % POSTERS].send(design.frame(text))
             await all_arrived(receivers, messages, meter.stop)
-        counted = count(receivers, sent)
+        await all_arrived(posters, messages)
+        counted = count(receivers, [sent], posters)
         run.take(counted)
         if counted.whole:
             run.figures["deliveries_per_s"] = counted.arrived / counted.seconds
@@ -59,6 +60,7 @@ async def deliveries(design: Design, run: Run, *, workers: int, messages: int) -
 async def posts(design: Design, run: Run, *, workers: int, seconds: float) -> None:
     """16 sockets that post and wait for their acks, on one worker or on two."""
     acked = [asyncio.Event() for _ in range(ROOMS)]
+    sent: list[dict[int, float]] = [{} for _ in range(ROOMS)]
     took: list[float] = []
     sockets = []
 
@@ -75,8 +77,9 @@ async def posts(design: Design, run: Run, *, workers: int, seconds: float) -> No
 
         async def talk(room: int, until: float) -> None:
             while (begun := time.perf_counter()) < until:
-                ((_, text),) = tally.texts(1)
+                ((number, text),) = tally.texts(1)
                 acked[room].clear()
+                sent[room][number] = begun
                 sockets[room].send(design.frame(text))
                 await asyncio.wait_for(acked[room].wait(), 30)
                 took.append(time.perf_counter() - begun)
@@ -85,7 +88,11 @@ async def posts(design: Design, run: Run, *, workers: int, seconds: float) -> No
             begun = time.perf_counter()
             await asyncio.gather(*(talk(room, begun + seconds) for room in range(ROOMS)))
             lasted = time.perf_counter() - begun
-        run.figures = {**latencies(took), "messages_per_s": len(took) / lasted}
+        await all_arrived(sockets, [len(one) for one in sent])
+        counted = count(sockets, sent)
+        run.take(counted)
+        if counted.whole:
+            run.figures = {**latencies(took), "messages_per_s": len(took) / lasted}
     finally:
         close_all(sockets)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from load import tally
-from load.socket import client_frame, walk
+from load.socket import Socket, client_frame, walk
+from scenarios.case import count
 
 
 def frame(payload: bytes, opcode: int = 1) -> bytes:
@@ -54,6 +57,34 @@ def test_what_belongs_to_an_earlier_run_is_not_counted() -> None:
     counted = tally.Tally()
     counted.add({7: 0.0}, [(6, 1.0), (7, 1.0)])
     assert counted.whole
+
+
+def test_what_was_said_in_another_room_has_leaked() -> None:
+    counted = tally.Tally()
+    counted.add({}, [(6, 1.0), (8, 1.0)], {7, 8})
+    assert (counted.leaked, counted.lost, counted.arrived) == (1, 0, 0)
+    assert not counted.whole
+
+
+def test_a_socket_that_is_only_checked_adds_no_delivery_and_no_time() -> None:
+    counted = tally.Tally()
+    counted.add({1: 0.0, 2: 0.0}, [(1, 1.0), (2, 1.0)])
+    counted.check({1: 0.0, 2: 0.0}, [(1, 9.0), (1, 9.0), (3, 9.0)], {1, 2, 3})
+    assert (counted.lost, counted.doubled, counted.leaked) == (1, 1, 1)
+    assert (counted.arrived, counted.took, counted.last) == (2, [1.0, 1.0], 1.0)
+
+
+def test_posters_and_the_sockets_of_idle_rooms_are_looked_at() -> None:
+    async def look() -> tally.Tally:
+        # Two rooms, of which one is idle; each has two sockets, and a third that posts.
+        sockets = [Socket(b"", b"", b"", None) for _ in range(6)]
+        for n, numbers in enumerate([(1, 2), (), (1, 2), (2,), (1,), ()]):
+            sockets[n].chunks, sockets[n].times = [stream(*numbers)], [5.0]
+        return count(sockets[:4], [{1: 0.0, 2: 0.0}, {}], sockets[4:])
+
+    counted = asyncio.run(look())
+    assert (counted.lost, counted.doubled, counted.leaked) == (1, 0, 1)
+    assert (counted.arrived, len(counted.took)) == (4, 4)
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 300, 65_535])
