@@ -18,6 +18,10 @@ USERS = {
 }
 # Of ten, by systemd's own measure; a unit without any sandbox has 9.6.
 EXPOSURE_AT_MOST = 2.5
+# What gunicorn takes on at once (worker_connections), and room for all else that a process opens.
+CONNECTIONS, BESIDES = 1000, 256
+# The most that a unit is given, however many sockets are asked for.
+FILES_AT_MOST = 20000
 
 
 def test_no_unit_has_failed(machine: Machine) -> None:
@@ -58,3 +62,14 @@ def test_it_is_exposed_little(node: Unit) -> None:
     exposure = re.search(r"Overall exposure level for .*: ([\d.]+)", told)
     assert exposure, told
     assert float(exposure[1]) <= EXPOSURE_AT_MOST, told
+
+
+def test_it_may_open_as_many_files_as_it_has_connections(tier: Unit) -> None:
+    connections = CONNECTIONS
+    if tier.role == "ws":
+        named = "sed -n s/^CHATIRE_WS_MAX_SOCKETS=//p /etc/chatire/ws.env"
+        connections = int(tier.machine.check(named))
+    limits = tier.machine.check("cat /proc/%s/limits", str(tier.main_pid))
+    files = re.search(r"Max open files\s+(\d+)", limits)
+    assert files, limits
+    assert int(files[1]) >= min(connections + BESIDES, FILES_AT_MOST), limits
