@@ -321,9 +321,14 @@ class Servers(Target):
             ["ansible-inventory", "-i", inventory, "--playbook-dir", str(PLAYBOOKS), "--list"],
             capture_output=True,
             text=True,
-            check=True,
-        ).stdout
-        found = json.loads(listed)
+            check=False,
+        )
+        if listed.returncode:
+            raise pytest.UsageError(
+                f"{self.place} cannot be read: {listed.stderr.strip()}\n"
+                "A vault's password is asked of the file that ANSIBLE_VAULT_PASSWORD_FILE names."
+            )
+        found = json.loads(listed.stdout)
         variables = found["_meta"]["hostvars"]
         everybody = sorted(variables)
         groups = {role: found.get(group, {}).get("hosts", []) for role, group in GROUPS.items()}

@@ -183,6 +183,14 @@ def test_a_bare_host_becomes_a_chat_and_no_secret_is_told(single: Single, figure
     assert "\nCHATIRE_WS_FRAMES_PER_SECOND=150\n" in settings
 
 
+def test_passwords_are_refused_where_a_key_let_the_playbook_in(single: Single) -> None:
+    """What sshd makes of all its files: the operator is an ordinary user, who becomes root."""
+    in_force = single.host.shell("sshd -T").output.splitlines()
+    assert "passwordauthentication no" in in_force
+    assert "kbdinteractiveauthentication no" in in_force
+    assert "permitrootlogin without-password" in in_force
+
+
 def test_the_second_run_changes_nothing(single: Single, figure: Figure) -> None:
     ran = single.lab.play("site.yml", single.inventory, chatire_bundle=single.bundle)
     assert ran.status == 0, ran.output
