@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from breaking.engine import docker, in_network_of
+from breaking.engine import Trouble, docker, in_network_of
 
 TABLE = "inet chatire_fault"
 POSTGRES = 5432
@@ -43,6 +43,34 @@ def black_hole(containers: Sequence[str], image: str) -> Iterator[None]:
         for each in containers:
             undo.enter_context(filtered(each, image, both_ways(POSTGRES, "drop")))
         yield
+
+
+@contextmanager
+def half_open(container: str, image: str) -> Iterator[None]:
+    """The connections that a container has to PostgreSQL carry nothing more, and nobody says so.
+
+    New ones work: as after a firewall or an address translation on the way has forgotten its state.
+    """
+    ports = ", ".join(map(str, _connected(container, image)))
+    chains = "\n".join(
+        f"chain {name} {{\n type filter hook {name} priority 0\n"
+        f" tcp {far} {POSTGRES} tcp {near} {{ {ports} }} drop\n}}"
+        for name, far, near in (("output", "dport", "sport"), ("input", "sport", "dport"))
+    )
+    with filtered(container, image, chains):
+        yield
+
+
+def _connected(container: str, image: str) -> list[int]:
+    """The ports here of what is connected to PostgreSQL. Raises Trouble where nothing is."""
+    said = in_network_of(
+        container, image, "ss", "-Htn", "state", "established", "dport", "=", f":{POSTGRES}"
+    )
+    # Two queues, then this side's address and the other's.
+    ports = [int(line.split()[2].rpartition(":")[2]) for line in said.splitlines()]
+    if not ports:
+        raise Trouble(f"{container} has no connection to PostgreSQL")
+    return ports
 
 
 @contextmanager

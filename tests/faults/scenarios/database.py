@@ -33,7 +33,8 @@ def connections_used_up(run: Run) -> None:
     client = run.stack.container("http").id
     with sessions.connections_used_up(run.stack, client, 45):
         run.fault()
-        run.pause(20)
+        run.expect_unready([*run.stack.containers("http"), *run.stack.containers("ws")])
+        run.pause_until(run.began + 20)
         run.expect(run.stack.accepts(), "not even the superuser gets in")
     run.healed()
 

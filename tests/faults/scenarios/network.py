@@ -57,6 +57,35 @@ def ws_black_hole(run: Run) -> None:
 
 
 @scenario(
+    "ws-half-open",
+    "a ws worker's connections to PostgreSQL die without a reset, and new ones work",
+    within=15,
+    seconds=40,
+    goals={"fault_sight.p95": 15.0},
+    compose_only=CONTAINERS,
+)
+def ws_half_open(run: Run) -> None:
+    """Nothing heals it but the worker itself; what is said since the fault counts from then."""
+    container = run.stack.container("ws")
+    before = restarts(container.id)
+    listening = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'chatire-listen:%'"
+    )
+    listeners = run.stack.value(listening)
+    with packets.half_open(container.id, image(run)):
+        run.fault()
+        # PostgreSQL holds the dead one for longer.
+        run.until(
+            lambda: run.stack.value(listening) > listeners,
+            f"{container} listens on a new connection",
+            within=15,
+        )
+        # What waited is caught up with.
+        run.pause(2)
+    run.expect(restarts(container.id) == before, f"{container} was started anew for the network")
+
+
+@scenario(
     "http-black-hole",
     "an http process and PostgreSQL lose each other, without a reset",
     within=15,
@@ -107,7 +136,8 @@ def postgres_refuses(run: Run) -> None:
         run.fault()
         # It goes on where it is, and would keep its side of what was reset for a minute.
         sessions.end_sessions(run.stack)
-        run.pause(15)
+        run.expect_unready(everyone(run))
+        run.pause_until(run.began + 15)
     run.healed()
 
 
@@ -162,7 +192,8 @@ def no_names(run: Run) -> None:
     with packets.no_names([each.id for each in everyone(run)], image(run)):
         run.fault()
         sessions.end_sessions(run.stack)
-        run.pause(20)
+        run.expect_unready(everyone(run))
+        run.pause_until(run.began + 20)
     run.healed()
 
 

@@ -102,6 +102,27 @@ def http_worker_kill(run: Run) -> None:
     run.expect(not cuts(run), "an http worker's end cut sockets")
 
 
+@scenario(
+    "http-stop",
+    "an http worker stands still (SIGSTOP), and nobody sets it going again",
+    within=60,
+    seconds=60,
+    slow=True,
+    harmless=True,
+)
+def http_stop(run: Run) -> None:
+    """It is unready while it stands, the others serve, and gunicorn replaces it after 30 s."""
+    stuck = run.stack.http_workers()[0]
+    run.finally_(lambda: run.stack.signal(stuck, CONT))
+    run.fault(run.stack.signal(stuck, STOP))
+    run.expect_unready(c for c in run.stack.containers("http") if c.id == stuck.container)
+    run.until(
+        lambda: stuck.key not in {each.key for each in run.stack.http_workers()},
+        "the worker that stands still is replaced",
+        within=50,
+    )
+
+
 @scenario("http-worker-term", "SIGTERM of an http worker", within=15, slow=True, harmless=True)
 def http_worker_term(run: Run) -> None:
     run.fault(run.stack.signal(run.stack.http_workers()[0], TERM))
