@@ -207,6 +207,25 @@ def test_a_check_of_a_running_host_finds_nothing_to_do(single: Single) -> None:
     assert ran.changed == 0, ran.output
 
 
+@pytest.mark.parametrize("single", ["trixie"], indirect=True)
+def test_processes_that_are_not_wanted_any_more_are_ended(single: Single) -> None:
+    ran = single.lab.play(
+        "site.yml",
+        single.inventory,
+        chatire_bundle=single.bundle,
+        chatire_http_processes=1,
+        chatire_ws_processes=1,
+    )
+    assert ran.status == 0, ran.output
+    listed = "systemctl list-units --plain --no-legend 'chatire-http@*' 'chatire-ws@*'"
+    units = {line.split()[0] for line in single.host.shell(listed).output.splitlines()}
+    assert units == {"chatire-http@1.socket", "chatire-http@1.service", "chatire-ws@1.service"}
+    wanted = single.host.shell("systemctl is-enabled chatire-ws@2.service chatire-http@2.socket")
+    assert set(wanted.output.split()) == {"disabled"}
+    ran = single.lab.play("site.yml", single.inventory, chatire_bundle=single.bundle)
+    assert ran.status == 0, ran.output
+
+
 def test_the_suite_finds_nothing_wrong(single: Single) -> None:
     ran = single.lab.smoke(single.inventory, single.host)
     assert ran.status == 0, ran.output
