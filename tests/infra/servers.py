@@ -40,7 +40,11 @@ import os, sys
 inodes = set()
 for pid in sys.argv[2:]:
     folder = f"/proc/{pid}/fd"
-    for name in os.listdir(folder):
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        continue  # a process of a moment
+    for name in names:
         try:
             target = os.readlink(f"{folder}/{name}")
         except OSError:
