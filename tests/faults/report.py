@@ -34,6 +34,7 @@ GOALS = (
     Goal("sight after the LISTEN connections are cut", "listen-cut", SIGHT, 1, "s"),
     Goal("sight after a black hole, ws to PostgreSQL", "ws-black-hole", SIGHT, 15, "s"),
     Goal("sight after a black hole, http to PostgreSQL", "http-black-hole", SIGHT, 15, "s"),
+    Goal("sight from when connections die unnoticed", "ws-half-open", SIGHT, 15, "s"),
     Goal("a deploy and a rollback, 1,000 sockets: without one", "deploy", AWAY, 2, "s"),
     Goal("of 1,000 sockets, back within one second", "deploy", SPREAD, 250, ""),
 )
