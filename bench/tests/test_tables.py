@@ -1,12 +1,9 @@
-"""What is printed of two files of results, and that pictures of one are drawn."""
+"""What is printed of two files of results."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-import plots
 from meter import Run
 from results import Results
 from tables import show_changes
@@ -54,25 +51,3 @@ def test_what_only_one_of_the_files_has_is_no_change(capsys: pytest.CaptureFixtu
     before = [run("chatire", p50=1.0), run("bare", p50=1.0)]
     after = [run("chatire", deliveries_per_s=5.0), run("chatire", "burst 500", p50=9.0)]
     assert changes(capsys, before, after) == ["  none"]
-
-
-def test_pictures_are_drawn_of_what_there_is(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    runs = [
-        run("chatire", deliveries_per_s=500),
-        run("bare", deliveries_per_s=100),
-        run("chatire", "paced 100", error="1 of 9 lost, 0 doubled"),
-    ]
-    drawn = plots.draw(Results(runs=runs), TITLES, tmp_path / "plots")
-    names = {
-        f"{name}{suffix}"
-        for name in ("fanout-deliveries-per-s", "goals")
-        for suffix in (".svg", ".png")
-    }
-    assert {path.name for path in drawn} == names
-    assert all(path.stat().st_size > 1000 for path in drawn)
-
-
-def test_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    assert plots.draw(Results(), TITLES, tmp_path) == []
