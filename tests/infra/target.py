@@ -278,7 +278,8 @@ class Node(ABC):
         found = set()
         # tcp6 is missing where IPv6 is switched off.
         files = " ".join(f"/proc/{self.main_pid}/net/{name}" for name in ("tcp", "tcp6", "unix"))
-        for line in self.check(f"cat {files} 2>/dev/null || true").splitlines():
+        read = f"for file in {files}; do test ! -e $file || cat $file || exit; done"
+        for line in self.check(read).splitlines():
             fields = line.split()
             if _TCP_LINE.match(line) and fields[3] == _TCP_LISTEN:
                 address, port = fields[1].rsplit(":", 1)
