@@ -97,11 +97,21 @@ def load(environ: Mapping[str, str] = os.environ) -> Env:
         https=reader.flag("CHATIRE_HTTPS", False),
         # Long enough that a tab renews seldom, short enough that a leaked token is soon worthless.
         access_minutes=reader.integer("CHATIRE_ACCESS_MINUTES", 10, 1, 24 * 60),
+        # A fortnight away does not sign anybody out.
         refresh_days=reader.integer("CHATIRE_REFRESH_DAYS", 14, 1, 366),
+        # Mostly they wait, for the database or a password's hash; each keeps a connection to it.
         http_threads=reader.integer("CHATIRE_HTTP_THREADS", 8, 1, 256),
+        # More processes are more replicas, each of which nginx and a health check see by itself.
         http_workers=reader.integer("CHATIRE_HTTP_WORKERS", 1, 1, 64),
+        # Idle ones took 23.8 KB each (bench/costs.json): a quarter of a container's 1 GB, and rooms
+        # need the rest. One takes a descriptor here, of 20,000 that are to be had everywhere, which
+        # leaves as many to those who are refused; and two of 20,000 in an nginx worker.
         ws_max_sockets=reader.integer("CHATIRE_WS_MAX_SOCKETS", 10_000, 1, 1_000_000),
+        # No person, and twice what a program may be sure of over HTTP; each frame is work for every
+        # worker that has the room.
         ws_frames_per_second=reader.integer("CHATIRE_WS_FRAMES_PER_SECOND", 200, 1, 1_000_000),
+        # What waited in a client through an outage may come at once. No more than that: a thousand
+        # frames to a thousand sockets are the event loop's longest turn (ws_stuck_seconds).
         ws_frames_burst=reader.integer("CHATIRE_WS_FRAMES_BURST", 1_000, 1, 1_000_000),
         # What may wait for one slow reader: about two thousand messages of 500 bytes.
         ws_outbox_bytes=reader.integer("CHATIRE_WS_OUTBOX_BYTES", 1 << 20, 1 << 16, 1 << 28),
@@ -112,6 +122,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Env:
         # A worker whose event loop stands still for so long is ended; 0: never. Its longest turn, a
         # thousand frames to a thousand sockets, takes less than one second.
         ws_stuck_seconds=reader.integer("CHATIRE_WS_STUCK_SECONDS", 6, 0, 3_600),
+        # Three fifths of it let go of 720 sockets at the pace that two cores bear
+        # (realtime/drain.py), more of them at a quicker one; who deploys waits for it.
         drain_seconds=reader.integer("CHATIRE_DRAIN_SECONDS", 20, 0, 3_600),
         log_level=reader.choice(
             "CHATIRE_LOG_LEVEL",
