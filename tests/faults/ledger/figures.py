@@ -74,8 +74,7 @@ def measure(truth: Truth, books: Books, span: Span | None) -> Figures:
                 continue
             sight.append(max(0.0, seen - row.at))
             if hit and span and span.began - 1 <= row.at <= span.whole and seen >= span.began:
-                since = max(row.at, span.counts) if row.at >= span.began - 1 else row.at
-                around.append(max(0.0, seen - since))
+                around.append(max(0.0, seen - max(row.at, span.counts)))
     cuts = [cut for reader in members for cut in reader.cuts]
     return Figures(
         sight=Spread.of(sight),
