@@ -78,6 +78,7 @@ class Hub:
         self._hints: AsyncFlusher[tuple[str, hints.Hint]] = AsyncFlusher(
             "hints", self._send_hints, HINT_GAP_SECONDS
         )
+        # For the groups' other workers: this one has been told.
         self.events: AsyncFlusher[tuple[str, dict[str, Any]]] = AsyncFlusher(
             "events", self._send_events
         )
@@ -241,11 +242,9 @@ class Hub:
         elif kind == "read":
             self._has_read(event["chat_id"], event["user"], event["seq"])
         elif kind == "typing":
-            if event["worker"] != self._channel:
-                self.show_typing(event["chat_id"], event["user"])
+            self.show_typing(event["chat_id"], event["user"])
         elif kind == "presence.changed":
-            if event["worker"] != self._channel:
-                self.doubts.presence([event["chat_id"]])
+            self.doubts.presence([event["chat_id"]])
         elif kind == "epoch.changed":
             self.loop.create_task(self._tick_rooms(), name="epoch")
         else:
@@ -274,12 +273,12 @@ class Hub:
         """Show everyone, here and on other workers, that someone types."""
         public = events.user_dict(user)
         self.show_typing(chat_id, public)
-        event = {"type": "typing", "chat_id": chat_id, "user": public, "worker": self._channel}
+        event = {"type": "typing", "chat_id": chat_id, "user": public}
         self.events.put((f"chat.{chat_id}", event))
 
     def _presence_changed(self, chats: Iterable[int]) -> None:
         for chat_id in chats:
-            event = {"type": "presence.changed", "chat_id": chat_id, "worker": self._channel}
+            event = {"type": "presence.changed", "chat_id": chat_id}
             self.events.put((f"chat.{chat_id}", event))
 
     def tell_message(self, hint: hints.Hint) -> None:
@@ -295,7 +294,7 @@ class Hub:
         await pool.execute(HISTORY_HINT_SQL, (hints.CHANNEL, payloads, of_epoch))
 
     async def _send_events(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
-        await self.layer.group_send_many(batch)
+        await self.layer.group_send_many(batch, self._channel)
 
     async def _write_reads(self, batch: list[tuple[int, UserRow, int]]) -> None:
         users = {user.id: user for _, user, _ in batch}
@@ -304,6 +303,7 @@ class Hub:
             changed = await actions.amark_read(db, reads)
         for read in changed:
             event = actions.read_event(read.chat_id, users[read.user_id], read.seq)
+            self._handle(event)
             self.events.put((WORKERS, event))
 
     # -- what was lost on the way -------------------------------------------------------------

@@ -165,14 +165,20 @@ class HardenedPostgresChannelLayer(PostgresChannelLayer):
             },
         )
 
-    async def group_send_many(self, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Send several (group, message) in one statement."""
+    async def group_send_many(
+        self, events: Sequence[tuple[str, dict[str, Any]]], sender: str
+    ) -> None:
+        """Send several (group, message) in one statement, to all members but the channel `sender`.
+
+        Where a group has no other member, nothing is written and nobody woken.
+        """
         await self._run(
             statements.GROUP_SEND_MANY,
             {
                 "groups": [self._group_key(group) for group, _ in events],
                 "messages": [self.serialize(message) for _, message in events],
                 "expiry": self.expiry,
+                "sender": sender,
             },
         )
 

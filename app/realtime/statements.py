@@ -18,13 +18,15 @@ SELECT DISTINCT channel, %(message)s::bytea, now() + make_interval(secs => %(exp
 FROM channels_postgres_groupchannel WHERE group_key = %(group)s AND expire > now()
 """
 
+# What a worker tells the others. Where there are none nothing is inserted, so no notification goes
+# out and no listener is woken, its own neither.
 GROUP_SEND_MANY = """
 INSERT INTO channels_postgres_message (channel, message, expire)
 SELECT member.channel, event.message, now() + make_interval(secs => %(expiry)s)
 FROM unnest(%(groups)b::text[], %(messages)b::bytea[])
     WITH ORDINALITY AS event (group_key, message, place)
 JOIN channels_postgres_groupchannel AS member USING (group_key)
-WHERE member.expire > now()
+WHERE member.expire > now() AND member.channel <> %(sender)s
 ORDER BY event.place
 """
 

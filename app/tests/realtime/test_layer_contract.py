@@ -160,9 +160,24 @@ async def test_several_events_go_out_in_one_statement_in_order(layer: Layer) -> 
     await layer.group_add("a", channel)
     await layer.group_add("b", channel)
     await layer.group_send_many(
-        [("a", {"type": "1"}), ("b", {"type": "2"}), ("c", {"type": "3"}), ("a", {"type": "4"})]
+        [("a", {"type": "1"}), ("b", {"type": "2"}), ("c", {"type": "3"}), ("a", {"type": "4"})],
+        sender="another",
     )
     assert [(await take(layer, channel))["type"] for _ in range(3)] == ["1", "2", "4"]
+
+
+async def test_what_is_told_the_others_is_not_written_for_who_tells_it(
+    layer: Layer, other_layer: Layer
+) -> None:
+    sender, other = await layer.new_channel(), await other_layer.new_channel()
+    for channel in (sender, other):
+        await layer.group_add("both", channel)
+    await layer.group_add("alone", sender)
+    await layer.group_send_many([("both", {"type": "x"}), ("alone", {"type": "y"})], sender)
+    assert await aquery(
+        "SELECT channel FROM channels_postgres_message WHERE channel IN (%s, %s)", sender, other
+    ) == [(other,)]
+    assert await take(other_layer, other) == {"type": "x"}
 
 
 async def test_an_expired_message_is_not_received(layer: Layer) -> None:
