@@ -30,8 +30,9 @@ from realtime.closing import (
     Disconnected,
 )
 from realtime.hints import Hint
-from realtime.hub import AWAY, Hub, get_hub
+from realtime.hub import Hub, get_hub
 from realtime.outbox import Send, make_outbox
+from realtime.pool import AWAY
 from realtime.query import ChatQuery, read_query
 from realtime.room import Room
 from realtime.sockets import Socket

@@ -6,7 +6,8 @@ from typing import Any
 from django.conf import settings
 
 from realtime import pool
-from realtime.hub import AWAY, Hub
+from realtime.hub import Hub
+from realtime.pool import AWAY
 
 # An answer for a health check has to come soon; this is part of it.
 PROBE_SECONDS = 2.0
@@ -49,7 +50,8 @@ async def readiness(hub: Hub) -> tuple[bool, dict[str, Any]]:
 
 
 async def _database_trouble(hub: Hub) -> str:
-    if not hub.database_trouble and hub.loop.time() - hub.database_at < FRESH_SECONDS:
+    ticks = hub.ticks
+    if not ticks.database_trouble and hub.loop.time() - ticks.database_at < FRESH_SECONDS:
         return ""
     try:
         async with asyncio.timeout(PROBE_SECONDS):

@@ -41,6 +41,9 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
 
 Pool = AsyncConnectionPool[Connection]
 
+# What a database that is away makes of a query.
+AWAY = (psycopg.Error, OSError, TimeoutError)
+
 # How long a caller waits for a connection: two thousand sockets that come back at once take
 # 3 s on a busy machine, each with a few queries.
 CHECKOUT_SECONDS = 8.0

@@ -13,7 +13,7 @@ from django.db import connection
 from chat import epoch
 from chat.models import History
 from realtime.conninfo import connection_params
-from realtime.hub import STANDINGS_SQL
+from realtime.ticks import STANDINGS_SQL
 from tests.people import Person, make_chat
 
 

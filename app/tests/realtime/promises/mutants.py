@@ -76,18 +76,19 @@ def strangers_may_listen(patch: Patch) -> None:
 
 def no_tick(patch: Patch) -> None:
     """Nobody looks for what no hint has told of."""
-    from realtime.hub import Hub
+    from realtime.ticks import Ticks
 
-    async def nothing(self: Hub) -> None:
-        self.epoch = self.epoch or await _epoch()
+    async def nothing(self: Ticks) -> None:
+        self._hub.epoch = self._hub.epoch or await _epoch()
 
-    patch(Hub, "_tick_rooms", nothing)
+    patch(Ticks, "rooms", nothing)
 
 
 def removal_is_not_told(patch: Patch) -> None:
     """Members who are gone keep their sockets: no event, and nobody who looks at the table."""
     from realtime.doubts import Doubts
     from realtime.hub import Hub
+    from realtime.ticks import Ticks
 
     async def nothing(self: object) -> None: ...
 
@@ -95,7 +96,7 @@ def removal_is_not_told(patch: Patch) -> None:
         self._members.discard(chat_id)
 
     patch(Hub, "_members_changed", lambda *arguments: None)
-    patch(Hub, "_tick_access", nothing)
+    patch(Ticks, "access", nothing)
     patch(Doubts, "settle", settled)
 
 

@@ -175,11 +175,11 @@ def _serve(order: dict[str, Any]) -> None:
 def _prepare(directory: Path, port: int) -> None:
     """Shorten beats and buffers, and lay the faults."""
     from chat import actions
-    from realtime import hub
+    from realtime import hub, ticks
     from realtime.wire import WireProtocol
 
-    hub.ROOM_TICK_SECONDS = ROOM_TICK_SECONDS
-    hub.ACCESS_TICK_SECONDS = ACCESS_TICK_SECONDS
+    ticks.ROOM_TICK_SECONDS = ROOM_TICK_SECONDS
+    ticks.ACCESS_TICK_SECONDS = ACCESS_TICK_SECONDS
 
     connection_made = WireProtocol.connection_made
 
