@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from accounts import sessions
 from chat import actions
 from chat.drafts import Draft
 from chat.models import Chat, Message
+from chatire.settings.base import database_options
 from realtime.conninfo import connection_params
 from realtime.flusher import hint_thread
 from realtime.hints import Hint
@@ -68,6 +70,29 @@ def test_a_message_costs_one_statement(
     assert len(statements) == 1, statements
     assert "accounts_session" in statements[0]
     assert "INSERT INTO chat_message" in statements[0]
+
+
+@pytest.fixture
+def as_http(transactional_db: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give this thread's connection the options that the http tier has."""
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", database_options("http"))
+    yield
+    connection.close()
+
+
+def test_the_statement_is_parsed_and_planned_once_a_connection(
+    as_http: None, bob: Person, uri: str
+) -> None:
+    """Else PostgreSQL reads a page of SQL with each message."""
+    for number in range(3):
+        assert post(bob, uri, message=str(number)).status_code == 201
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT generic_plans + custom_plans FROM pg_prepared_statements"
+            " WHERE statement LIKE '%accounts_session%INSERT INTO chat_message%'"
+        )
+        assert cursor.fetchall() == [(3,)]
 
 
 @pytest.mark.parametrize("content", ["application/json", "application/x-www-form-urlencoded"])

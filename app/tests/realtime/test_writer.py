@@ -6,18 +6,21 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 
 from accounts.users import UserRow
 from chat import actions
 from chat.actions import Posted
 from chat.drafts import Draft
 from chat.permissions import Forbidden, NoSuchChat
-from realtime import pool
+from realtime import pool, statements
 from realtime.conninfo import connection_params
+from realtime.layer import HardenedPostgresChannelLayer
 from realtime.writer import Writer
 from tests.people import Person
 from tests.realtime.rooms import chat_id, make_room
@@ -353,3 +356,34 @@ def test_nothing_is_said_to_be_stored_when_the_commit_fails(
     answers = at_once(*((uri, gone, draft()) for _ in range(count)))
     assert all(isinstance(answer, psycopg.IntegrityError) for answer in answers)
     assert stored(uri) == []
+
+
+def test_the_ws_tiers_statements_are_parsed_and_planned_once_a_connection(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """psycopg prepares what it has run five times; Django's own connections are told not to."""
+    uri = make_room(alice)
+    posts = [actions.Post(uri, row(alice), draft()) for _ in range(2)]
+    layer = HardenedPostgresChannelLayer(tier="test")
+    # What a connection has prepared only it can tell.
+    monkeypatch.setattr(settings, "ENV", replace(settings.ENV, ws_db_connections=1))
+
+    async def main() -> list[Any]:
+        # Makes this loop one that receives, whose statements run on the pool.
+        layer.receiver()
+        try:
+            for _ in range(6):
+                async with pool.connection() as db:
+                    await actions.apost_message(db, uri, row(alice), draft())
+                    await actions.apost_together(
+                        db, [post._replace(draft=draft()) for post in posts]
+                    )
+                await layer.group_send_many([("nobody", {"type": "x"})], "sender")
+            return await pool.fetch("SELECT statement FROM pg_prepared_statements")
+        finally:
+            await layer.close()
+
+    prepared = [statement for (statement,) in asyncio.run(main())]
+    for sql in (actions.POST_SQL, actions.TOGETHER_SQL, statements.GROUP_SEND_MANY):
+        begins = sql[: sql.index("%(")]
+        assert len([each for each in prepared if each.startswith(begins)]) == 1, (begins, prepared)
