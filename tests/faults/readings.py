@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from statistics import median_high as median
+from typing import NamedTuple
+
 from stack import Readings
+
+MIB = 2**20
 
 # A process that was killed starts small and grows again; one that served a storm keeps some of its
 # arenas. What leaks grows with each fault, and a soak shows that.
 MEMORY_FACTOR = 1.3
-MEMORY_SLACK = 48 * 2**20
+MEMORY_SLACK = 48 * MIB
 # Pools grow to their size when traffic comes in bursts: 8 threads and a flusher for an http
 # replica, 6 and two listeners for a ws replica; twice each.
 CONNECTIONS_SLACK = 20
@@ -16,6 +22,9 @@ FILES_SLACK = 100
 # Rows of a dead worker stay for its lease of a minute; a few hundred messages of the layer wait
 # for the janitor.
 ROWS_SLACK = 500
+# Over many readings single ones decide nothing, so memory may grow by less.
+TREND_FACTOR = 1.25
+TREND_SLACK = 32 * MIB
 
 
 def compare(before: Readings, after: Readings) -> list[str]:
@@ -38,3 +47,32 @@ def compare(before: Readings, after: Readings) -> list[str]:
         if rows > was + ROWS_SLACK:
             found.append(f"rows of {table}: {rows}, were {was}")
     return found
+
+
+class Trend(NamedTuple):
+    """What something was in the first third of a run and in the last, and what it may be there."""
+
+    what: str
+    first: float
+    last: float
+    bound: float
+
+
+def trends(readings: Sequence[Readings]) -> Iterator[Trend]:
+    """Memory, descriptors and connections, by medians of each third: a leak grows all the time."""
+    for name in readings[0].memory:
+        held = [each.memory.get(name, 0) for each in readings]
+        yield _trend(f"MiB of {name}", held, TREND_FACTOR, TREND_SLACK, MIB)
+        held = [each.files.get(name, 0) for each in readings]
+        yield _trend(f"descriptors of {name}", held, FILES_FACTOR, FILES_SLACK)
+        # Where one process has the most: a leak of one may hide behind the others.
+        held = [each.fullest.get(name, 0) for each in readings]
+        yield _trend(f"descriptors of one process of {name}", held, FILES_FACTOR, FILES_SLACK)
+    held = [each.connections for each in readings]
+    yield _trend("connections to PostgreSQL", held, 1, CONNECTIONS_SLACK)
+
+
+def _trend(what: str, held: list[int], factor: float, slack: float, unit: int = 1) -> Trend:
+    third = len(held) // 3
+    first, last = median(held[:third]), median(held[-third:])
+    return Trend(what, first / unit, last / unit, (first * factor + slack) / unit)

@@ -68,6 +68,7 @@ class Readings:
 
     memory: dict[str, int]  # private bytes by service
     files: dict[str, int]  # open descriptors by service
+    fullest: dict[str, int]  # those of the process that has most of them, by service
     connections: int
     advisory_locks: int
     rows: dict[str, int]  # of the realtime tables
@@ -216,13 +217,16 @@ class Stack(ABC):
         """What it holds now."""
         memory: Counter[str] = Counter()
         files: Counter[str] = Counter()
+        fullest: Counter[str] = Counter()
         for each in self.processes():
             memory[each.service] += each.private
             files[each.service] += each.files
+            fullest[each.service] = max(fullest[each.service], each.files)
         counted = json.loads(self.psql(_COUNTS))
         return Readings(
             memory=dict(memory),
             files=dict(files),
+            fullest=dict(fullest),
             connections=counted["connections"],
             advisory_locks=counted["advisory"],
             rows=counted["rows"],
