@@ -68,7 +68,7 @@ def _under_traffic(scenario: Scenario, run: Run, outcome: Outcome) -> None:
     stack = run.stack
     run.ledger.remove(0)
     time.sleep(WARM_SECONDS)
-    before = stack.readings()
+    run.before = stack.readings()
     began = time.time()
     scenario.function(run)
     if not run.began:
@@ -76,9 +76,8 @@ def _under_traffic(scenario: Scenario, run: Run, outcome: Outcome) -> None:
     outcome.whole_after = wait_whole(stack, run, scenario.within) - run.counts
     time.sleep(AFTER_SECONDS)
     after = stack.readings()
-    outcome.before, outcome.after = before.json(), after.json()
-    if run.compare_readings:
-        outcome.failures += compare(before, after)
+    outcome.before, outcome.after = run.before.json(), after.json()
+    outcome.failures += compare(run.before, after)
     for event in stack.watch.events(began, "die"):
         outcome.restarts.append(event.service)
         if event.service not in scenario.restarts:

@@ -23,7 +23,7 @@ from typing import TypeVar
 from composed import Composed
 from ledger.run import Ledger
 from ledger.traffic import Size
-from stack import Container, Stack
+from stack import Container, Readings, Stack
 
 T = TypeVar("T")
 
@@ -48,8 +48,8 @@ class Run:
     counts: float = 0.0
     failures: list[str] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
-    # Turned off by a scenario whose fault changes what there is, such as a restore.
-    compare_readings: bool = True
+    # What the stack held before; read anew by a scenario that prepares something first.
+    before: Readings | None = None
     undo: list[Callable[[], object]] = field(default_factory=list)
     # Tries that had failed before this fault, where one run has several.
     earlier: Counter[str] = field(default_factory=Counter)
@@ -66,6 +66,11 @@ class Run:
         self.began = self.counts = at or time.time()
         self.ledger.remove(1)
         return self.began
+
+    def prepared(self) -> None:
+        """What the stack holds now is what it has to hold again after the fault."""
+        self.before = self.stack.readings()
+        self.earlier = self.ledger.traffic.books.retried.copy()
 
     def healed(self, at: float | None = None) -> float:
         """The fault is over, as of now or `at`: from then on sight and recovery count."""

@@ -100,6 +100,7 @@ class Ledger:
         self.traffic: Traffic = loop.call(_made(people, size))
         self.size = size
         self._began = time.time()
+        self._resent_before = people.http.resent
 
     def begin(self) -> None:
         """Open everybody's socket and let them talk."""
@@ -125,6 +126,11 @@ class Ledger:
     @property
     def acked(self) -> int:
         return sum(sent.acked is not None for sent in self.traffic.books.sent)
+
+    @property
+    def resent(self) -> int:
+        """Requests of this run that a closing connection swallowed, and were sent once more."""
+        return self.traffic.people.http.resent - self._resent_before
 
     def whole(self) -> bool:
         """Whether every member has a socket and has seen what was acknowledged until just now."""
@@ -174,7 +180,7 @@ class Ledger:
             verdict=judge(truth, books),
             figures=measure(truth, books, span),
             retried=dict(books.retried),
-            resent=traffic.people.http.resent,
+            resent=self.resent,
             resets=sum(reader_.resets for reader_ in books.readers),
             cuts=cuts,
         )

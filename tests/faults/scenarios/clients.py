@@ -107,13 +107,13 @@ def memory(run: Run) -> int:
 def reconnect_storm(run: Run) -> None:
     """No worker falls over, and nobody is left outside."""
     traffic = run.ledger.traffic
-    # They stay open to the end, for whoever has gone would count as away.
-    run.compare_readings = False
     # As much smaller as all traffic is, where that was asked for.
     storm = STORM * run.ledger.size.clients // STORM_CLIENTS
     run.say(f"{storm} more sockets are opened")
     run.ledger.loop.call(crowd(run.ledger, storm), 240)
     run.pause(2)
+    # They stay open to the end, for whoever has gone would count as away.
+    run.prepared()
     run.fault()
     run.ledger.drop()
     run.until(lambda: traffic.away > storm // 2, "the storm begins", 10)

@@ -10,6 +10,7 @@ from scenario import Run, scenario
 from stack import REPOSITORY
 
 LAYER = "channels_postgres_groupchannel, channels_postgres_message, realtime_presence"
+EPOCH = "SELECT epoch FROM chat_history"
 NEWEST = "SELECT coalesce(max(id), 0) FROM chat_message"
 
 
@@ -178,6 +179,7 @@ def older_backup(run: Run) -> None:
     run.until(lambda: all(each.removed_at for each in removed), "two members are removed", 20)
     with tempfile.TemporaryDirectory(dir=REPOSITORY / "compose/.state") as folder:
         file, since = f"{folder}/before.dump", time.time()
+        stored, told = run.stack.psql(EPOCH), told_epochs(run)
         run.compose.make("backup", f"FILE={file}")
         run.pause(8)
         run.finally_(lambda: drop_what_was(run))
@@ -190,6 +192,14 @@ def older_backup(run: Run) -> None:
     run.until(lambda: not run.ledger.traffic.away, "everybody has a socket again", 20)
     resets = sum(reader.resets for reader in run.ledger.traffic.books.readers)
     run.expect(resets >= run.ledger.size.clients, f"only {resets} clients were told to start over")
+    run.expect(run.stack.psql(EPOCH) != stored, "the restored history has the epoch of the other")
+    now = told_epochs(run)
+    run.expect(len(now) == 1 and not now & told, f"clients were told {now}, and {told} before")
+
+
+def told_epochs(run: Run) -> set[str | None]:
+    """The epochs that members were told last."""
+    return {each.epoch for each in run.ledger.traffic.books.readers if each.kind == "member"}
 
 
 def drop_what_was(run: Run) -> None:
