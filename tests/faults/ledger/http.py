@@ -65,6 +65,8 @@ class Http:
 
     url: str
     tls: ssl.SSLContext | None = None
+    # Asked for, where that is not what the address says.
+    host: str = ""
     # Requests that a closing connection swallowed, sent once more on a fresh one.
     resent: int = 0
     _idle: deque[Link] = field(default_factory=deque)
@@ -87,7 +89,7 @@ class Http:
         """Send one request; returns its answer, raises Unreachable or Untrusted."""
         raw = b"" if body is None else json.dumps(body).encode()
         head = (
-            f"{method} {path} HTTP/1.1\r\nHost: {self._address.netloc}\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: {self.host or self._address.netloc}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n"
             + (f"Authorization: JWT {token}\r\n" if token else "")
         )
@@ -121,10 +123,9 @@ class Http:
         kept = False
         try:
             link.writer.write(sent)
-            status, headers = _head(await link.reader.readuntil(b"\r\n\r\n"))
-            body = await _body(link.reader, status, headers)
-            kept = headers.get("connection", "").lower() != "close"
-            return Answer(status, headers, body)
+            answer = await read_answer(link.reader)
+            kept = answer.headers.get("connection", "").lower() != "close"
+            return answer
         finally:
             if kept:
                 self._idle.append(link)
@@ -134,6 +135,12 @@ class Http:
     def close(self) -> None:
         while self._idle:
             self._idle.pop().writer.close()
+
+
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
+    """Read one answer to its end; raises asyncio.IncompleteReadError where it is cut."""
+    status, headers = _head(await reader.readuntil(b"\r\n\r\n"))
+    return Answer(status, headers, await _body(reader, status, headers))
 
 
 def _head(raw: bytes) -> tuple[int, dict[str, str]]:
