@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import time
 
 from ledger.traffic import Size
 from scenario import Run, scenario
 from stack import Process
 
 KILL, TERM, QUIT = signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT
+INT = signal.SIGINT
 STOP, CONT = signal.SIGSTOP, signal.SIGCONT
 
 STOPPED_SECONDS = 20.0
@@ -266,6 +268,37 @@ def listen_backend_kill(run: Run) -> None:
 def postgres_immediate(run: Run) -> None:
     """Nothing that was acknowledged is lost, and the tiers are not restarted for it."""
     run.fault(run.stack.signal(run.stack.postmaster(), QUIT))
+    database_back(run)
+
+
+@scenario(
+    "postgres-term",
+    "SIGTERM of PostgreSQL's first process, which then waits for its sessions; SIGINT after 20 s",
+    within=30,
+    seconds=50,
+    restarts={"postgres"},
+    goals={"fault_sight.p95": 3.0},
+    slow=True,
+    compose_only="systemd takes a clean end for one that somebody wanted, and starts nothing",
+)
+def postgres_term(run: Run) -> None:
+    """It lets nobody in, but those who are in go on, and nothing is lost when it has to end.
+
+    The tiers' sessions do not end by themselves, so it would wait for as long as they run.
+    """
+    postmaster = run.stack.postmaster()
+    tiers = [*run.stack.containers("http"), *run.stack.containers("ws")]
+    run.fault(run.stack.signal(postmaster, TERM))
+    run.until(lambda: not run.stack.accepts(), "PostgreSQL lets nobody in", 5)
+    run.pause_until(run.began + STOPPED_SECONDS)
+    late = [each for each in run.ledger.traffic.books.sent if each.wanted > time.time() - 10]
+    stored = sum(each.acked is not None for each in late)
+    run.figure("messages of the last 10 s that were stored", stored)
+    run.expect(stored, "nobody was served by the sessions that were left")
+    run.expect(run.stack.postmaster().key == postmaster.key, "PostgreSQL ended by itself")
+    run.expect_ready(tiers)
+    run.expect(not cuts(run), f"sockets were cut: {cuts(run)}")
+    run.stack.signal(postmaster, INT)
     database_back(run)
 
 
