@@ -37,6 +37,14 @@ def test_what_is_beyond_its_slack_is_told(more: dict[str, object], news: str) ->
     assert compare(BEFORE, replace(BEFORE, **more)) == [news]  # type: ignore[arg-type]
 
 
+def test_young_sessions_of_postgresql_are_told_by_the_fullest() -> None:
+    young = replace(BEFORE, files={"postgres": 700}, fullest={"postgres": 50})
+    old = replace(BEFORE, files={"postgres": 1400}, fullest={"postgres": 70})
+    leaking = replace(old, fullest={"postgres": 176})
+    assert compare(young, old) == []
+    assert compare(young, leaking) == ["open files of postgres: 176, were 50"]
+
+
 def grown(*readings: Readings) -> list[str]:
     return [trend.what for trend in trends(readings) if trend.last > trend.bound]
 
