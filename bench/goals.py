@@ -100,9 +100,9 @@ def history(middle: Middle) -> float:
 
 
 def nginx(middle: Middle) -> float:
-    """What nginx takes off the deliveries, in the worst of the bursts, as a share."""
+    """What nginx takes off the deliveries, in the worst of the rooms, as a share."""
     return max(
-        1 - between("fanout", f"burst {n}", "deliveries_per_s", "chatire-nginx", "chatire")(middle)
+        figure(middle, "nginx", f"burst {n}, in turn", "chatire-nginx", "nginx_share")
         for n in (100, 500, 1000)
     )
 

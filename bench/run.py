@@ -32,6 +32,7 @@ from targets import DESIGNS, titles
 from targets.chatire import prepare
 from targets.design import Design
 from targets.pod import Pod, PodError
+from versions import versions
 
 # Stands in WHAT for what the goals are judged by.
 GOALS = "goals"
@@ -133,23 +134,6 @@ def rounds(options: argparse.Namespace) -> Iterator[tuple[Scenario, int, str]]:
                     yield scenario, number, name
 
 
-def versions(pod: Pod) -> list[tuple[str, str]]:
-    """Of what is compared, and how PostgreSQL is set."""
-    found = [("PostgreSQL", pod.sql("SHOW server_version")[0][0].split()[0])]
-    found += [(name, pod.sql(f"SHOW {name}")[0][0]) for name in ("fsync", "synchronous_commit")]
-    listed = pod.once(
-        "bench", "/opt/designs/bin/python", "-c",
-        "from importlib.metadata import version as v; import platform;"
-        "print('Python', platform.python_version());"
-        "[print(n, v(n)) for n in ('django', 'channels', 'channels-postgres', 'channels-redis',"
-        " 'uvicorn', 'gunicorn', 'uvloop', 'psycopg')]",
-        env={}, options=(),
-    )  # fmt: skip
-    found += [(name, version) for name, version in (line.split() for line in listed.splitlines())]
-    found.append(("Node", pod.once("bench", "node", "--version", env={}, options=()).strip()))
-    return found
-
-
 def main(given: list[str]) -> int:
     options = arguments(given)
     results = Results()
@@ -173,6 +157,7 @@ def main(given: list[str]) -> int:
         return 2
     results.write(options.json)
     tables.show(results, titles())
+    tables.show_machine(results)
     tables.show_goals(results)
     if options.compare:
         tables.show_changes(read(options.compare), results, titles())

@@ -23,6 +23,9 @@ COLUMNS: dict[str, tuple[str, float, int]] = {
     "max": ("max ms", 1, 1),
     "worker_us_per_delivery": ("worker µs/delivery", 1, 1),
     "worker_us_per_message": ("worker µs/message", 1, 0),
+    "past_nginx_per_s": ("deliveries/s past nginx", 1, 0),
+    "nginx_share": ("nginx's share", 1, 2),
+    "nginx_us_per_delivery": ("nginx µs/delivery", 1, 1),
 }
 
 
@@ -79,6 +82,12 @@ def show(results: Results, titles: dict[str, str]) -> None:
                 for n, (cell, width) in enumerate(zip(row, widths, strict=True))
             ]
             print("  " + "  ".join(cells).rstrip())
+
+
+def show_machine(results: Results) -> None:
+    """Print what was measured on, and with which versions."""
+    said = ", ".join(f"{name} {value}".strip() for name, value in results.machine.items())
+    print(colour("2", f"\non: {said}"))
 
 
 def show_goals(results: Results) -> None:

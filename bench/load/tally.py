@@ -99,6 +99,17 @@ class Tally:
         self.doubled += other.doubled
         self.leaked += other.leaked
 
+    def join(self, other: Tally) -> None:
+        """Add what was counted elsewhere; `first` and `last` then span both."""
+        self.wanted += other.wanted
+        self.arrived += other.arrived
+        self.lost += other.lost
+        self.doubled += other.doubled
+        self.leaked += other.leaked
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+        self.took += other.took
+
     @property
     def seconds(self) -> float:
         """From the first message sent to the last one received."""

@@ -6,8 +6,14 @@ from targets.chatire import BehindNginx, Chatire
 from targets.design import Design
 from targets.others import (
     Bare,
+    BareChannels,
+    BareChannelsJson,
+    BareChannelsLayer,
     BareDurable,
+    BarePushed,
     BareView,
+    BareWebsockets,
+    BareWsproto,
     RedisCore,
     RedisCoreDefault,
     RedisPubSub,
@@ -20,7 +26,8 @@ DESIGNS: dict[str, type[Design]] = {
     design.name: design
     for design in (
         Chatire, BehindNginx, Bare, BareDurable, Tutorial, TutorialKept, BareView, RedisCore,
-        RedisCoreDefault, RedisPubSub, SocketIO,
+        RedisCoreDefault, RedisPubSub, SocketIO, BareWebsockets, BareWsproto, BarePushed,
+        BareChannels, BareChannelsJson, BareChannelsLayer,
     )
 }  # fmt: skip
 

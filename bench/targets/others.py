@@ -12,9 +12,9 @@ from targets.design import DSN, FIRST, HOST, HTTP, SECOND, Design
 PYTHON = "/opt/designs/bin/python"
 # The same event loop, parsers and settings that chatire's own tier has; no compression.
 UVICORN = (
-    "-m", "uvicorn", "--host", HOST, "--loop", "uvloop", "--http", "httptools", "--ws",
-    "websockets-sansio", "--ws-per-message-deflate", "false", "--no-access-log",
-    "--log-level", "warning", "--backlog", "4096",
+    "-m", "uvicorn", "--host", HOST, "--loop", "uvloop", "--http", "httptools",
+    "--ws-per-message-deflate", "false", "--no-access-log", "--log-level", "warning",
+    "--backlog", "4096",
 )  # fmt: skip
 # As many processes and threads as chatire's http tier gets here.
 GUNICORN = ("-m", "gunicorn", "--worker-class", "gthread", "--workers", "2", "--threads", "4",
@@ -26,6 +26,8 @@ class Other(Design):
 
     folder: ClassVar[str]
     application: ClassVar[str]
+    # uvicorn's WebSocket implementation: the one that chatire's own leans on.
+    ws: ClassVar[str] = "websockets-sansio"
     env: ClassVar[dict[str, str]] = {}
 
     def _options(self) -> tuple[str, ...]:
@@ -41,7 +43,9 @@ class Other(Design):
 
     def start(self) -> None:
         for role, port in (("ws1", FIRST), ("ws2", SECOND)):
-            self._run(role, port, PYTHON, *UVICORN, "--port", str(port), self.application)
+            self._run(
+                role, port, PYTHON, *UVICORN, "--ws", self.ws, "--port", str(port), self.application
+            )
 
 
 class Bare(Other):
@@ -49,6 +53,53 @@ class Bare(Other):
     title = "bare limit"
     folder = "bare"
     application = "server:app"
+
+
+class BareWebsockets(Bare):
+    name = "bare-websockets"
+    title = "bare limit, ws=websockets"
+    ws = "websockets"
+
+
+class BareWsproto(Bare):
+    name = "bare-wsproto"
+    title = "bare limit, ws=wsproto"
+    ws = "wsproto"
+
+
+class BarePushed(Bare):
+    """On the application's own WebSocket protocol, which is all that is taken of it."""
+
+    name = "bare-pushed"
+    title = "bare limit, chatire's WireProtocol"
+    application = "pushed:app"
+    ws = "wire:WireProtocol"
+
+    def _options(self) -> tuple[str, ...]:
+        wire = self.pod.root / "app/realtime/wire.py"
+        return (*super()._options(), "--volume", f"{wire}:/opt/wire/wire.py:ro")
+
+    def _environment(self) -> dict[str, str]:
+        return {**super()._environment(), "PYTHONPATH": "/opt/wire"}
+
+
+class BareChannels(Bare):
+    name = "bare-channels"
+    title = "bare limit, Channels' consumer"
+    application = "through_channels:app"
+    env: ClassVar = {"CONSUMER": "text"}
+
+
+class BareChannelsJson(BareChannels):
+    name = "bare-channels-json"
+    title = "bare limit, Channels' JSON consumer"
+    env: ClassVar = {"CONSUMER": "json"}
+
+
+class BareChannelsLayer(BareChannels):
+    name = "bare-channels-layer"
+    title = "bare limit, Channels' consumer, a queue each"
+    env: ClassVar = {"CONSUMER": "layer"}
 
 
 class BareDurable(Bare):

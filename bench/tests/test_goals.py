@@ -122,3 +122,16 @@ def test_what_the_goals_need_is_what_there_is_to_run() -> None:
     assert needed() <= there
     assert ("fanout", "burst 1000", "redis-pubsub") in needed()
     assert ("fanout", "burst 5000", "chatire") not in needed()
+
+
+def test_nginx_is_judged_by_the_worst_of_the_rooms() -> None:
+    shares = {100: 0.05, 500: 0.2, 1000: -0.1}
+    results = Results(
+        runs=[
+            Run("nginx", f"burst {n}, in turn", "chatire-nginx", figures={"nginx_share": share})
+            for n, share in shares.items()
+        ]
+    )
+    assert verdict(results, "that nginx costs") == ("not met", 0.2)
+    del results.runs[0]
+    assert verdict(results, "that nginx costs") == ("not measured", None)

@@ -6,7 +6,7 @@ import pytest
 
 from meter import Run
 from results import Results
-from tables import show_changes
+from tables import show_changes, show_machine
 
 TITLES = {"chatire": "chatire", "bare": "bare limit"}
 
@@ -51,3 +51,8 @@ def test_what_only_one_of_the_files_has_is_no_change(capsys: pytest.CaptureFixtu
     before = [run("chatire", p50=1.0), run("bare", p50=1.0)]
     after = [run("chatire", deliveries_per_s=5.0), run("chatire", "burst 500", p50=9.0)]
     assert changes(capsys, before, after) == ["  none"]
+
+
+def test_the_foot_says_what_was_measured_on(capsys: pytest.CaptureFixture[str]) -> None:
+    show_machine(Results({"cores": "2", "PostgreSQL": "17.12", "nginx": "1.26.3"}))
+    assert capsys.readouterr().out == "\non: cores 2, PostgreSQL 17.12, nginx 1.26.3\n"

@@ -107,3 +107,14 @@ def test_a_walk_stops_where_a_frame_is_cut_and_can_go_on_there() -> None:
 def test_a_clients_frame_is_masked_with_nothing() -> None:
     assert client_frame(b"hi") == b"\x81\x82\0\0\0\0hi"
     assert client_frame(b"x" * 200)[:4] == b"\x81\xfe\x00\xc8"
+
+
+def test_a_tally_that_another_is_joined_to_has_what_both_have() -> None:
+    whole, other = tally.Tally(), tally.Tally()
+    whole.add({1: 10.0}, [(1, 10.5)])
+    other.add({2: 20.0, 3: 21.0}, [(2, 22.0), (2, 23.0), (9, 23.0)], everywhere={9})
+    whole.join(other)
+    assert (whole.wanted, whole.arrived) == (3, 2)
+    assert (whole.lost, whole.doubled, whole.leaked) == (1, 1, 1)
+    assert whole.took == [0.5, 2.0]
+    assert whole.seconds == 12.0

@@ -3,12 +3,16 @@
 `/ws/<room>/`: whatever text a socket sends goes to everyone in its room by one NOTIFY. With
 STORE=1 the message is inserted, and committed, first. Nobody is asked who they are, nothing that
 was missed is sent again, and one stalled reader stops its room.
+
+through_channels.py and pushed.py are the same with another way to a socket; what stands for a
+socket in `rooms` is theirs.
 """
 
 import asyncio
 import json
 import os
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psycopg
@@ -19,18 +23,26 @@ STORE = os.environ.get("STORE") == "1"
 NOTIFY = "SELECT pg_notify('bare', %s)"
 INSERT = "INSERT INTO bare_message (room, text) VALUES (%s, %s)"
 
+# Given what is in a room, and a frame's text.
+Deliver = Callable[[list[Any], str], Awaitable[None]]
+
 rooms: dict[str, set[Any]] = defaultdict(set)
 pool: Any = None
 
 
-async def listen() -> None:
-    """Hand every notification to its room's sockets, one after the other."""
+async def deliver(sends: list[Any], frame: str) -> None:
+    """Send a frame to sockets, one after the other."""
+    for send in sends:
+        await send({"type": "websocket.send", "text": frame})
+
+
+async def listen(hand_on: Deliver) -> None:
+    """Hand every notification to its room's sockets."""
     async with await psycopg.AsyncConnection.connect(DSN, autocommit=True) as connection:
         await connection.execute("LISTEN bare")
         async for notification in connection.notifies():
             room, _, frame = notification.payload.partition(" ")
-            for send in list(rooms[room]):
-                await send({"type": "websocket.send", "text": frame})
+            await hand_on(list(rooms[room]), frame)
 
 
 async def post(room: str, text: str) -> None:
@@ -44,7 +56,7 @@ async def post(room: str, text: str) -> None:
         await connection.execute(NOTIFY, (f"{room} {frame}",))
 
 
-async def lifespan(receive: Any, send: Any) -> None:
+async def lifespan(receive: Any, send: Any, hand_on: Deliver = deliver) -> None:
     """Open the pool and the listener before the first socket."""
     global pool
     await receive()
@@ -57,7 +69,7 @@ async def lifespan(receive: Any, send: Any) -> None:
             )
     pool = AsyncConnectionPool(DSN, min_size=6, max_size=6, kwargs={"autocommit": True}, open=False)
     await pool.open(wait=True)
-    task = asyncio.create_task(listen())
+    task = asyncio.create_task(listen(hand_on))
     await send({"type": "lifespan.startup.complete"})
     await receive()
     task.cancel()
