@@ -37,6 +37,8 @@ class Side:
         self.rates: list[float] = []
         self.delivered = 0
         self.cpu = {"worker": 0.0, "nginx": 0.0}
+        # The load generator's own, while bursts lasted.
+        self.load_cpu = self.seconds = 0.0
 
     async def open(self, design: Design, sockets: int) -> None:
         """Open everything, and have one message go to all."""
@@ -54,15 +56,18 @@ class Side:
             socket.forget()
         texts = [(number, design.frame(text)) for number, text in tally.texts(messages)]
         sent: dict[int, float] = {}
-        before = processes.snapshot(design.pod.containers)
+        looked: list[float] = []
+        before, own = processes.snapshot(design.pod.containers), time.process_time()
         for n, (number, frame) in enumerate(texts):
             sent[number] = time.perf_counter()
             self.posters[n % POSTERS].send(frame)
-        await all_arrived([*self.receivers, *self.posters], messages)
+        await all_arrived([*self.receivers, *self.posters], messages, looked.append)
+        self.load_cpu += time.process_time() - own - looked[0]
         spent = processes.spent(before, processes.snapshot(design.pod.containers))
         counted = count(self.receivers, [sent], self.posters)
         self.rates.append(counted.arrived / counted.seconds)
         self.delivered += counted.arrived
+        self.seconds += counted.seconds
         self.cpu["worker"] += spent.get(self.role, 0.0)
         self.cpu["nginx"] += spent.get("nginx", 0.0)
         total.join(counted)
@@ -80,6 +85,9 @@ async def in_turn(design: Design, run: Run, *, sockets: int, messages: int, pair
                 for side in (through, past) if n % 2 else (past, through):
                     await side.burst(design, messages, total)
         run.take(total)
+        # Counting between the bursts is no load.
+        run.load_cpu = through.load_cpu + past.load_cpu
+        run.judge_load(through.seconds + past.seconds)
         if total.whole:
             ratios = [a / b for a, b in zip(through.rates, past.rates, strict=True)]
             run.figures |= {
