@@ -26,6 +26,10 @@ Frame = dict[str, Any]
 # milliseconds, a laptop that builds images at the same time a little more.
 PATIENCE = 10.0
 
+# A limit lets one sign-up pass in a second at least; others may ask for it too.
+SIGN_UP_PATIENCE = 60.0
+TOO_MANY = 429
+
 # A password that Django's rules accept, from random bits; the accounts are gone after the run.
 PASSWORD_BITS = 16
 
@@ -169,8 +173,18 @@ class Chat:
         return f"ws{self.url.removeprefix('http')}{path}{'?' + given if given else ''}"
 
     def sign_up(self, username: str, password: str) -> Account:
-        """Make an account and sign in."""
-        answer = self.http.post("/auth/users/", json={"username": username, "password": password})
+        """Make an account and sign in.
+
+        Where the address has no sign-up left, waits for the next as it is told: a run just before
+        this one has spent them, or colleagues behind the same address.
+        """
+        asked = {"username": username, "password": password}
+        deadline = time.monotonic() + SIGN_UP_PATIENCE
+        while True:
+            answer = self.http.post("/auth/users/", json=asked)
+            if answer.status_code != TOO_MANY or time.monotonic() > deadline:
+                break
+            time.sleep(float(answer.headers["Retry-After"]))
         assert answer.status_code == 201, told(answer)
         account = Account(self, username, password, answer.json()["id"])
         account.sign_in()

@@ -43,6 +43,7 @@ MODULES = [
     "network",
     "secrets",
     "units",
+    "hosts",
     "ports",
     "tls",
     "files",
@@ -308,7 +309,7 @@ TARGET = pytest.StashKey[Target]()
 
 # What only hosts have: units, firewalls, certificates, files that outlive a container.
 if not os.environ.get("CHATIRE_INVENTORY"):
-    collect_ignore = ["test_units.py", "test_ports.py", "test_tls.py", "test_files.py"]
+    collect_ignore = [f"test_{name}.py" for name in ("units", "hosts", "ports", "tls", "files")]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -202,7 +202,8 @@ class Unit(Node):
 
     @property
     def restarts_by_itself(self) -> bool:
-        return self.show("Restart")["Restart"] in ("always", "on-failure")
+        """Also after an end that is no failure, as when a signal past systemd asked for it."""
+        return self.show("Restart")["Restart"] == "always"
 
     @property
     def published(self) -> Sequence[tuple[str, int]]:
