@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from chatire import cores
+
 ENVIRONMENTS = ("production", "development", "test", "build")
 
 # An HS256 key shorter than its hash's output weakens the signature (RFC 7518, 3.2).
@@ -100,9 +102,12 @@ def load(environ: Mapping[str, str] = os.environ) -> Env:
         # A fortnight away does not sign anybody out.
         refresh_days=reader.integer("CHATIRE_REFRESH_DAYS", 14, 1, 366),
         # Mostly they wait, for the database or a password's hash; each keeps a connection to it.
+        # Not by the cores: threads of one process share one, and take turns at waiting.
         http_threads=reader.integer("CHATIRE_HTTP_THREADS", 8, 1, 256),
         # More processes are more replicas, each of which nginx and a health check see by itself.
-        http_workers=reader.integer("CHATIRE_HTTP_WORKERS", 1, 1, 64),
+        http_workers=reader.integer(
+            "CHATIRE_HTTP_WORKERS", cores.http_workers(cores.available()), 1, 64
+        ),
         # Idle ones took 23.8 KB each (bench/costs.json): a quarter of a container's 1 GB, and rooms
         # need the rest. One takes a descriptor here, of 20,000 that are to be had everywhere, which
         # leaves as many to those who are refused; and two of 20,000 in an nginx worker.

@@ -8,6 +8,9 @@ os.environ.setdefault("CHATIRE_TIER", "http")
 CONFIG = env.load()
 
 bind = CONFIG.bind
+# Threads, for a request waits for the database longer than it computes, and psycopg and the hashing
+# of passwords let go of the interpreter's lock; an event loop would need other views. Processes by
+# the cores, for one cannot use more than one (cores.py).
 worker_class = "gthread"
 workers = CONFIG.http_workers
 threads = CONFIG.http_threads

@@ -12,13 +12,14 @@ check_machine() {
 }
 
 check_memory() {
-    local file=${MEMINFO:-/proc/meminfo} available
+    local file=${MEMINFO:-/proc/meminfo} available needed
     [ -r "$file" ] || return 0
     # What already runs has its memory.
     stack_runs && return 0
     available=$(($(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' "$file") / 1024))
-    [ "$available" -ge "$MEMORY_NEEDED_MB" ] ||
-        fail "$available MB of memory are available; $MEMORY_NEEDED_MB MB are needed; close something, or give this machine more."
+    needed=$((MEMORY_NEEDED_MB + $(further_workers_mb)))
+    [ "$available" -ge "$needed" ] ||
+        fail "$available MB of memory are available; $needed MB are needed; close something, or give this machine more."
 }
 
 check_disk() {

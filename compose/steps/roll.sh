@@ -236,7 +236,7 @@ check_room_beside() {
     local file=${MEMINFO:-/proc/meminfo} available needed
     [ -r "$file" ] || return 0
     available=$(($(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' "$file") / 1024))
-    needed=$((REPLICA_NEEDED_MB * (CHATIRE_HTTP_REPLICAS + CHATIRE_WS_REPLICAS)))
+    needed=$((REPLICA_NEEDED_MB * (CHATIRE_HTTP_REPLICAS + CHATIRE_WS_REPLICAS) + $(further_workers_mb)))
     [ "$available" -ge "$needed" ] ||
         fail "$available MB of memory are available; $needed MB are needed to run the new replicas beside the old ones; make room, or use fewer (make scale)."
 }

@@ -49,6 +49,29 @@ range() {
 number() { setting "$1" "$2" '[0-9]{1,9}' 'a whole number' && range "$1" "$3" "$4"; }
 memory() { setting "$1" "$2" '[1-9][0-9]*[mg]' 'a size such as 512m or 1g'; }
 
+# What app/chatire/cores.py makes of this machine's cores; the containers have all of them.
+reckoned_workers() {
+    local workers=$(($(nproc) / 2))
+    if [ "$workers" -lt 1 ]; then workers=1; elif [ "$workers" -gt 4 ]; then workers=4; fi
+    echo "$workers"
+}
+
+HTTP_WORKERS_MB=50 # of memory, for each process of an http replica besides the first
+
+# What the http tier takes beyond one process a replica.
+further_workers_mb() { echo $((HTTP_WORKERS_MB * CHATIRE_HTTP_REPLICAS * (${CHATIRE_HTTP_WORKERS:-$(reckoned_workers)} - 1))); }
+
+OPERATOR_CONNECTIONS=20 # the migration, backups, a psql or two, and what is kept for the superuser
+
+# check_connections HTTP WS: whether PostgreSQL has room for all that so many replicas may open.
+check_connections() {
+    local workers=${CHATIRE_HTTP_WORKERS:-$(reckoned_workers)} most needed
+    most=$(sed -n 's/^max_connections = //p' "$here/postgres/postgresql.conf")
+    needed=$(($1 * workers * (CHATIRE_HTTP_THREADS + 1) + $2 * (CHATIRE_WS_DB_CONNECTIONS + 1) + OPERATOR_CONNECTIONS))
+    [ "$needed" -le "$most" ] ||
+        fail "$1 http replicas of $workers × $CHATIRE_HTTP_THREADS threads and $2 ws replicas may open $needed connections, PostgreSQL takes $most; lower CHATIRE_HTTP_WORKERS or CHATIRE_HTTP_THREADS, or the replicas."
+}
+
 read_settings() {
     local name origin='https?://[A-Za-z0-9.:-]+|https?://\[[0-9a-fA-F:]+\](:[0-9]+)?'
     export CHATIRE_ENV_FILE=${CHATIRE_ENV_FILE:-$root/.env}
@@ -59,7 +82,9 @@ read_settings() {
     setting CHATIRE_BIND_ADDRESS 127.0.0.1 '[0-9]{1,3}(\.[0-9]{1,3}){3}' 'an IPv4 address of this machine, or 0.0.0.0 for all'
     number CHATIRE_HTTP_REPLICAS 2 1 16
     number CHATIRE_WS_REPLICAS 2 1 16
-    number CHATIRE_HTTP_WORKERS 1 1 16
+    # Unset, each replica reckons it from the cores it has.
+    [ -z "${CHATIRE_HTTP_WORKERS:-}" ] || number CHATIRE_HTTP_WORKERS '' 1 16
+    export CHATIRE_HTTP_WORKERS=${CHATIRE_HTTP_WORKERS:-}
     number CHATIRE_HTTP_THREADS 8 1 64
     number CHATIRE_WS_MAX_SOCKETS 10000 1 1000000
     number CHATIRE_WS_FRAMES_PER_SECOND 200 1 100000
@@ -71,6 +96,7 @@ read_settings() {
     number CHATIRE_ACCESS_MINUTES 10 1 1440
     number CHATIRE_REFRESH_DAYS 14 1 366
     number CHATIRE_DRAIN_SECONDS 20 1 3600
+    check_connections "$CHATIRE_HTTP_REPLICAS" "$CHATIRE_WS_REPLICAS"
     setting CHATIRE_HTTPS 0 '0|1' '0 or 1'
     setting CHATIRE_LOG_LEVEL INFO 'DEBUG|INFO|WARNING|ERROR' 'DEBUG, INFO, WARNING or ERROR'
     memory CHATIRE_MEMORY_HTTP 384m

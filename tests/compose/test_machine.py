@@ -53,11 +53,13 @@ def test_a_free_port_is_free(taken_port: int) -> None:
     assert "free" not in steps(script, CHATIRE_PORT=str(taken_port)).output
 
 
-def test_too_little_memory_is_said_with_figures(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("workers", "needed"), [("1", 900), ("3", 1100)])
+def test_too_little_memory_is_said_with_figures(tmp_path: Path, workers: str, needed: int) -> None:
     table = tmp_path / "meminfo"
     table.write_text("MemTotal:  2048000 kB\nMemAvailable:  307200 kB\n")
-    run = steps(LOOK, CHATIRE_PROJECT="chatire-other", MEMINFO=str(table))
-    run.refused("300 MB of memory", "900 MB are needed")
+    settings = {"CHATIRE_PROJECT": "chatire-other", "CHATIRE_HTTP_WORKERS": workers}
+    run = steps(LOOK, MEMINFO=str(table), **settings)
+    run.refused("300 MB of memory", f"{needed} MB are needed")
 
 
 def test_a_full_disk_is_said_with_figures(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 from scripts import REPOSITORY, command, steps
@@ -108,6 +110,45 @@ def test_the_example_shows_the_defaults(env_file: EnvFile) -> None:
         assert name in shown, f"{name} is not explained in .env.example"
         if value:
             assert shown[name] == value, f"{name} is shown as {shown[name]}, but is {value}"
+
+
+@pytest.fixture
+def cores() -> ModuleType:
+    """The application's own reckoning."""
+    spec = importlib.util.spec_from_file_location("cores", REPOSITORY / "app/chatire/cores.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_processes_of_a_replica_are_reckoned_as_the_application_does(
+    cores: ModuleType,
+) -> None:
+    machines = [1, 2, 3, 4, 6, 7, 8, 9, 64]
+    script = "\n".join(f"nproc() {{ echo {each}; }}; reckoned_workers" for each in machines)
+    told = [int(line) for line in steps(script).succeeded().output.split()]
+    assert told == [cores.http_workers(each) for each in machines]
+
+
+@pytest.mark.usefixtures("nothing_set")
+@pytest.mark.parametrize("machine", [2, 64])
+def test_the_defaults_leave_postgresql_room(env_file: EnvFile, machine: int) -> None:
+    run = steps(f"nproc() {{ echo {machine}; }}\n{ALL}", CHATIRE_ENV_FILE=env_file(""))
+    settings = run.succeeded().output.splitlines()
+    # The container has the last word.
+    assert "CHATIRE_HTTP_WORKERS=" in settings
+
+
+@pytest.mark.usefixtures("nothing_set")
+def test_more_connections_than_postgresql_takes_are_refused(env_file: EnvFile) -> None:
+    settings = env_file("CHATIRE_HTTP_WORKERS=4\nCHATIRE_HTTP_THREADS=8\nCHATIRE_HTTP_REPLICAS=7")
+    # 7 · 4 · 9 + 2 · 7 + 20
+    steps(ALL, CHATIRE_ENV_FILE=settings).succeeded()
+    words = ["8 http replicas of 4", "322 connections", "PostgreSQL takes 300"]
+    steps(ALL, CHATIRE_ENV_FILE=settings, CHATIRE_HTTP_REPLICAS="8").refused(*words)
+    command("scale", CHATIRE_ENV_FILE=settings, HTTP="8").refused("make scale:", *words)
 
 
 @pytest.mark.parametrize(

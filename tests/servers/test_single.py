@@ -69,6 +69,7 @@ WRONG: dict[str, tuple[dict[str, object], list[str]]] = {
         {
             "chatire_access_minutes": "ten",
             "chatire_refresh_days": 367,
+            "chatire_http_workers": 65,
             "chatire_http_threads": 0,
             "chatire_ws_max_sockets": 0,
             "chatire_drain_seconds": 3601,
@@ -78,6 +79,7 @@ WRONG: dict[str, tuple[dict[str, object], list[str]]] = {
         [
             "chatire_access_minutes is 'ten'; expected a whole number from 1 to 1440",
             "chatire_refresh_days is '367'; expected a whole number from 1 to 366",
+            "chatire_http_workers is '65'; expected a whole number from 1 to 64",
             "chatire_http_threads is '0'; expected a whole number from 1 to 256",
             "chatire_ws_max_sockets is '0'; expected a whole number from 1 to 1000000",
             "CHATIRE_WS_DEAF_SECONDS is '5'; expected a whole number from 10 to 3600",
@@ -108,6 +110,11 @@ WRONG: dict[str, tuple[dict[str, object], list[str]]] = {
     "directory": (
         {"nginx_tls": "acme", "nginx_acme_directory": "ca.example.org"},
         ["nginx_acme_directory is 'ca.example.org'; expected an address"],
+    ),
+    # 2 · 4 · 9 for http, 2 · 7 for ws, and 20.
+    "connections": (
+        {"chatire_http_workers": 4, "postgresql_max_connections": 100},
+        ["may open 106 connections, PostgreSQL takes 100: raise postgresql_max_connections"],
     ),
     # Ansible's own words, by the role's argument spec.
     "kind": ({"http_ready_seconds": "soon"}, ["http_ready_seconds", "unable to convert to int"]),
