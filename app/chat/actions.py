@@ -18,8 +18,9 @@ from accounts.tokens import Claims
 from accounts.users import USER_COLUMNS, PublicUser, UserRow, user_dict
 from chat import permissions
 from chat.drafts import Draft
-from chat.events import message_frame
+from chat.events import message_frame, message_frame_parts
 from chat.rows import MessageRow
+from realtime import hints
 from realtime.publish import hint, publish_event
 
 if TYPE_CHECKING:
@@ -70,6 +71,21 @@ SIGNED_POST_SQL = _POST_SQL.format(
     signed_in=" AND EXISTS (SELECT FROM author)",
     names=f", {USER_COLUMNS}",
     of_author=", author u",
+)
+
+# The same, and the hint goes out with the commit, built here since only here the numbers are known:
+# `before`, `between`, `rest` and `after` are the frame without them (chat.events).
+TOLD_POST_SQL = _POST_SQL.format(
+    author="",
+    signed_in="",
+    names=f""", CASE WHEN departures IS NOT NULL THEN pg_notify(
+        '{hints.CHANNEL}',
+        concat(chat_id, ' ', seq, ' ', departures, ' ', %(before)s::text, seq, %(between)s::text,
+            id, %(rest)s::text,
+            to_char(create_date AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+            %(after)s::text)
+    ) END""",
+    of_author="",
 )
 
 # Several messages at once, for one commit and far less work than a statement each. It differs from
@@ -127,6 +143,8 @@ UNION ALL
 SELECT p.place, NULL, p.chat_id, e.id, e.seq, e.text, p.client_id, e.create_date
 FROM posts p JOIN earlier e ON e.place = p.place
 """
+# What the numbers and the time in a hint may take: five of them, 20 digits each, and 27 characters.
+NUMBERS_BYTES = 150
 # The database has answered, with a refusal: the batch is undone.
 TOGETHER_FAILED = (
     psycopg.IntegrityError,
@@ -174,11 +192,15 @@ class Post(NamedTuple):
 
 
 class Posted(NamedTuple):
-    """A stored message, whether this call stored it, and how many had left the chat by then."""
+    """A stored message, whether this call stored it, and how many had left the chat by then.
+
+    `told` says that its hint has gone out with the commit.
+    """
 
     row: MessageRow
     created: bool
     departures: int = 0
+    told: bool = False
 
 
 def post_message(uri: str, user: PublicUser, draft: Draft) -> Posted:
@@ -227,20 +249,30 @@ def post_signed(uri: str, claims: Claims, draft: Draft) -> Posted | None:
     return _hinted(_posted(uri, UserRow(*found[-4:]), found[:-4]))
 
 
-async def apost_message(db: AsyncConnection, uri: str, user: PublicUser, draft: Draft) -> Posted:
+async def apost_message(
+    db: AsyncConnection, uri: str, user: PublicUser, draft: Draft, tell: bool = False
+) -> Posted:
     """`post_message` for the ws tier, on a connection in autocommit mode.
 
-    When it returns with `created`, the message is committed; the caller hints at it.
+    When it returns with `created`, the message is committed; the caller hints at it unless it is
+    `told`. With `tell` the hint goes out in the message's transaction, if its frame fits: one round
+    trip in place of two, for PostgreSQL's lock on notifications, which is then held through the
+    commit. That is for who has one message at a time.
     """
     parameters = _parameters(uri, user, draft)
+    sql = POST_SQL
+    if tell and (parts := _frame_parts(uri, user, draft)):
+        sql = TOLD_POST_SQL
+        parameters |= parts
     try:
-        found = await _aexecute(db, POST_SQL, parameters)
+        found = await _aexecute(db, sql, parameters)
     except UniqueViolation:
-        found = await _aexecute(db, POST_SQL, parameters)
+        found = await _aexecute(db, sql, parameters)
     if found is None:
         permissions.require_member(await permissions.aaccess(db, uri, user.id))
-        found = await _aexecute(db, POST_SQL, parameters)
-    return _posted(uri, user, found)
+        found = await _aexecute(db, sql, parameters)
+    posted = _posted(uri, user, found if found is None or sql is POST_SQL else found[:-1])
+    return posted._replace(told=posted.created and sql is not POST_SQL)
 
 
 async def apost_together(db: AsyncConnection, posts: Sequence[Post]) -> list[Posted | None]:
@@ -298,6 +330,14 @@ def _parameters(uri: str, user: PublicUser, draft: Draft) -> dict[str, Any]:
         "text": draft.text,
         "client_id": draft.client_id,
     }
+
+
+def _frame_parts(uri: str, user: PublicUser, draft: Draft) -> dict[str, str]:
+    """What TOLD_POST_SQL wants of a message's frame; nothing where a hint could not carry it."""
+    parts = message_frame_parts(uri, user, draft.text, draft.client_id)
+    if sum(len(part.encode()) for part in parts) > hints.MAX_PAYLOAD_BYTES - NUMBERS_BYTES:
+        return {}
+    return dict(zip(("before", "between", "rest", "after"), parts, strict=True))
 
 
 def _posted(uri: str, user: PublicUser, found: tuple[Any, ...] | None) -> Posted:

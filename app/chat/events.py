@@ -22,6 +22,7 @@ __all__ = [
     "left_frame",
     "members_frame",
     "message_frame",
+    "message_frame_parts",
     "message_object",
     "presence_frame",
     "read_frame",
@@ -53,6 +54,17 @@ def message_object(row: MessageRow) -> dict[str, Any]:
 
 def message_frame(row: MessageRow) -> str:
     return _frame("message", message_object(row))
+
+
+def message_frame_parts(
+    uri: str, user: PublicUser, text: str, client_id: uuid.UUID | None
+) -> tuple[str, str, str, str]:
+    """A message's frame, but for what its commit decides.
+
+    Between the parts belong its `seq`, its `id`, and its time as `timestamp` writes it.
+    """
+    said = {"uri": uri, "user": user_dict(user), "message": text, "client_id": _text(client_id)}
+    return '{"type":"message","seq":', ',"id":', f',{_encode(said)[1:-1]},"create_date":"', '"}'
 
 
 def ready_frame(seq: int, epoch: str) -> str:

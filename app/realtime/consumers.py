@@ -265,7 +265,7 @@ class ChatEndpoint:
             if posted.created:
                 frame_text = events.message_frame(row)
                 hint = Hint(row.chat_id, row.seq, posted.departures, frame_text)
-                self._hub.tell_message(hint)
+                self._hub.tell_message(hint, posted.told)
             # At once, and so ahead of the message's own frame, which waits for the room's turn: who
             # reads on to the ack, and then to the message, finds both.
             socket.push(events.ack_frame(row.client_id, row.seq, row.id))

@@ -13,13 +13,15 @@ import psycopg
 
 
 class Ear:
-    """Calls `heard` with the channel and the payload of each notification, in their order.
+    """Calls `heard` with each notification's channel, payload and sender, in their order.
+
+    The sender is the process id of the connection's backend that sent it.
 
     Those that come along with the answer of a query on the same connection are heard as well.
     """
 
     def __init__(
-        self, connection: psycopg.AsyncConnection[Any], heard: Callable[[str, str], None]
+        self, connection: psycopg.AsyncConnection[Any], heard: Callable[[str, str, int], None]
     ) -> None:
         self._connection = connection
         self._heard = heard
@@ -57,14 +59,14 @@ class Ear:
 
     def _take(self) -> None:
         while notice := self._connection.pgconn.notifies():
-            self._hear(notice.relname.decode(), notice.extra.decode())
+            self._hear(notice.relname.decode(), notice.extra.decode(), notice.be_pid)
 
     def _notified(self, notice: psycopg.Notify) -> None:
-        self._hear(notice.channel, notice.payload)
+        self._hear(notice.channel, notice.payload, notice.pid)
 
-    def _hear(self, channel: str, payload: str) -> None:
+    def _hear(self, channel: str, payload: str, sender: int) -> None:
         try:
-            self._heard(channel, payload)
+            self._heard(channel, payload, sender)
         except Exception as error:
             self._end(error)
 

@@ -66,7 +66,7 @@ class Hub:
         self.reads: AsyncFlusher[tuple[int, UserRow, int]] = AsyncFlusher(
             "reads", self._write_reads
         )
-        self.writer = Writer()
+        self.writer = Writer(tells=True)
         self.inbox = Inbox(self)
         self._channel = f"worker.{layer.client_prefix}!{uuid.uuid4().hex}"
         self.presence = Presence(self._channel, self._presence_changed)
@@ -168,7 +168,10 @@ class Hub:
 
     # -- what comes in ------------------------------------------------------------------------
 
-    def _heard(self, payload: str) -> None:
+    def _heard(self, payload: str, sender: int) -> None:
+        if sender in self.writer.telling:
+            # Of this worker's own message, whose author is to have the ack ahead of it.
+            return
         for hint in hints.unpack(payload):
             self.hear(hint)
 
@@ -240,10 +243,14 @@ class Hub:
             event = {"type": "presence.changed", "chat_id": chat_id}
             self.events.put((f"chat.{chat_id}", event))
 
-    def tell_message(self, hint: hints.Hint) -> None:
-        """Show everyone, here and on other workers, a message that was stored a moment ago."""
+    def tell_message(self, hint: hints.Hint, told: bool) -> None:
+        """Show everyone, here and on other workers, a message that was stored a moment ago.
+
+        `told`: the others have its hint already.
+        """
         self.hear(hint)
-        self._hints.put((self.epoch, hint))
+        if not told:
+            self._hints.put((self.epoch, hint))
 
     async def _send_hints(self, batch: list[tuple[str, hints.Hint]]) -> None:
         # What waited for a database that came back from a backup tells of numbers that are not

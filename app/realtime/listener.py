@@ -35,7 +35,7 @@ STEADY_SECONDS = 5.0
 HASTY_SECONDS, HASTY_TRIES = 2, 2
 DEAF_SECONDS = BEAT_SECONDS + ANSWER_SECONDS + 1.5
 
-Heard = Callable[[str], None]
+Heard = Callable[[str, int], None]
 CatchUp = Callable[[], Awaitable[None]]
 
 
@@ -67,9 +67,10 @@ class Listener:
         self.connections = 0
 
     def subscribe(self, channel: str, heard: Heard, catch_up: CatchUp) -> None:
-        """Call `heard` with each payload of `channel`, and `catch_up` after every (re)connect.
+        """Call `heard` with what comes over `channel`, and `catch_up` after every (re)connect.
 
-        `channel` is one of the two that every listener listens on.
+        `channel` is one of the two that every listener listens on; `heard` gets the payload, and
+        the process id of the backend that sent it.
         """
         self._heard[channel].append(heard)
         self._catch_ups.append(catch_up)
@@ -136,7 +137,7 @@ class Listener:
         awaiting_beat = False
         self._behind, self._answered = "", False
 
-        def heard(channel: str, payload: str) -> None:
+        def heard(channel: str, payload: str, sender: int) -> None:
             nonlocal awaiting_beat
             if channel == beat_channel:
                 deadline.cancel()
@@ -147,7 +148,7 @@ class Listener:
                     self._beat_heard()
                 return
             for subscriber in self._heard[channel]:
-                subscriber(payload)
+                subscriber(payload, sender)
 
         ear = Ear(connection, heard)
         try:

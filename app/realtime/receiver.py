@@ -225,7 +225,7 @@ class Receiver:
                 continue
             return bytes(rows[0][0]) if rows else None
 
-    def _heard(self, payload: str) -> None:
+    def _heard(self, payload: str, _sender: int) -> None:
         """Take a notification of the trigger: `id:channel:base64 or nothing:expire`."""
         parts = payload.split(":")
         if len(parts) != 4 or not parts[0].isdecimal():

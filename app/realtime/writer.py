@@ -1,8 +1,9 @@
 """Store what the sockets of this worker send, several messages in one statement.
 
-A lone message is stored at once. What comes while others are on their way to the database waits,
-and is stored together as soon as one of them is back: one round trip and one commit, however
-many. A chat's messages are under way one batch at a time, so that they keep their order.
+A lone message is stored at once, and its hint goes out with the commit. What comes while others
+are on their way to the database waits, and is stored together as soon as one of them is back: one
+round trip and one commit, however many. A chat's messages are under way one batch at a time, so
+that they keep their order.
 """
 
 import asyncio
@@ -33,6 +34,11 @@ CLOSE_SECONDS = 2.0
 # A connection that breaks so soon was dead when it was lent: ended by the server a moment ago,
 # perhaps with all others of the pool. A message may go twice, its client_id lets it in once.
 BROKEN_SECONDS = 0.5
+# PostgreSQL lets one transaction with a notification commit at a time. Where that takes longer than
+# TELL_SECONDS (a slow disk, a synchronous standby, many workers that do the same), hints go by
+# themselves for the next ALONE_SECONDS: their transactions write nothing and are done in no time.
+TELL_SECONDS = 0.005
+ALONE_SECONDS = 1.0
 
 
 class _Waiting(NamedTuple):
@@ -42,9 +48,16 @@ class _Waiting(NamedTuple):
 
 
 class Writer:
-    """One event loop's writer."""
+    """One event loop's writer.
 
-    def __init__(self) -> None:
+    `tells`: whether a lone message's hint goes out with it (Posted.told).
+    """
+
+    def __init__(self, *, tells: bool = False) -> None:
+        # The backends that are storing a message whose hint goes along.
+        self.telling: set[int] = set()
+        self._tells = tells
+        self._tells_after = 0.0
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Waiting] = []
         # Chats that have messages on their way.
@@ -147,7 +160,8 @@ class Writer:
                 try:
                     if away is not None:
                         raise away
-                    one.stored.set_result(await self._apost(one.post))
+                    tell = self._may_tell(waiting)
+                    one.stored.set_result(await self._apost(one.post, tell))
                 except RETRIED as error:
                     # The next one would wait as long, for the same.
                     away = error
@@ -157,8 +171,28 @@ class Writer:
         finally:
             self._release([uri])
 
-    async def _apost(self, post: Post) -> Posted:
-        return await self._tried(lambda db: actions.apost_message(db, *post))
+    def _may_tell(self, waiting: list[_Waiting]) -> bool:
+        """Whether nobody waits for the commit of these but their author."""
+        alone = len(waiting) == 1 and len(self._tasks) == 1 and not self._waiting
+        return alone and self._tells and self._loop.time() >= self._tells_after
+
+    async def _apost(self, post: Post, tell: bool) -> Posted:
+        if not tell:
+            return await self._tried(lambda db: actions.apost_message(db, *post))
+        began = self._loop.time()
+        try:
+            return await self._tried(lambda db: self._tell(db, post))
+        finally:
+            if (now := self._loop.time()) - began > TELL_SECONDS:
+                self._tells_after = now + ALONE_SECONDS
+
+    async def _tell(self, db: pool.Connection, post: Post) -> Posted:
+        backend = db.info.backend_pid
+        self.telling.add(backend)
+        try:
+            return await actions.apost_message(db, *post, tell=True)
+        finally:
+            self.telling.discard(backend)
 
     async def _tried(self, work: Callable[[pool.Connection], Awaitable[T]]) -> T:
         """Work on a connection, and on another one when the first was dead already."""

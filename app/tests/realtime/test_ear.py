@@ -36,21 +36,23 @@ async def notify(payload: str) -> None:
 
 
 async def test_everything_is_heard_once_and_in_order_while_listening_and_between() -> None:
-    heard: list[tuple[str, str]] = []
+    heard: list[tuple[str, str, int]] = []
     async with connected() as connection:
         ear = Ear(connection, lambda *notice: heard.append(notice))
         await notify("before")
         # Comes along with an answer, and so does one's own.
         await connection.execute("SELECT 1")
         await connection.execute("SELECT pg_notify('ear', 'own')")
+        own = connection.info.backend_pid
         listening = asyncio.create_task(ear.listen(0.5))
         await asyncio.sleep(0.05)
         await notify("ünter" * 1000)
         await listening
         await notify("between")
         await ear.listen(0.1)
-    assert [payload[:7] for _, payload in heard] == ["before", "own", "ünterün", "between"]
-    assert {channel for channel, _ in heard} == {"ear"}
+    assert [payload[:7] for _, payload, _ in heard] == ["before", "own", "ünterün", "between"]
+    assert {channel for channel, *_ in heard} == {"ear"}
+    assert [sender == own for *_, sender in heard] == [False, True, False, False]
 
 
 async def test_nothing_wakes_the_loop_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +113,7 @@ async def test_who_gets_the_number_of_an_ended_connection_keeps_their_own_ears(
 
 
 async def test_trouble_of_who_hears_is_raised_wherever_the_notification_came() -> None:
-    def deaf(*_: str) -> None:
+    def deaf(*_: object) -> None:
         raise ZeroDivisionError
 
     for own in (True, False):

@@ -31,10 +31,10 @@ def _edited(statement: str, old: str, new: str) -> str:
 
 
 def _in_each_post(patch: Patch, edit: Callable[[str], str]) -> None:
-    """The statement has a second form, which the http tier's short way runs."""
+    """The statement has two more forms: the http tier's short way, and with its hint."""
     from chat import actions
 
-    for name in ("POST_SQL", "SIGNED_POST_SQL"):
+    for name in ("POST_SQL", "SIGNED_POST_SQL", "TOLD_POST_SQL"):
         patch(actions, name, edit(getattr(actions, name)))
 
 
@@ -107,13 +107,13 @@ def ack_before_commit(patch: Patch) -> None:
 
     held: set[asyncio.Task[None]] = set()
 
-    async def apost_message(db: Any, *arguments: Any) -> actions.Posted:
+    async def apost_message(db: Any, *arguments: Any, **rest: Any) -> actions.Posted:
         posted = asyncio.get_running_loop().create_future()
 
         async def run() -> None:
             async with pool.connection() as own, own.transaction():
                 try:
-                    posted.set_result(await honest(own, *arguments))
+                    posted.set_result(await honest(own, *arguments, **rest))
                 except Exception as error:
                     posted.set_exception(error)
                     raise
