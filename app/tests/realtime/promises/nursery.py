@@ -199,10 +199,12 @@ def _prepare(directory: Path, port: int) -> None:
 
     apost_message = actions.apost_message
 
-    async def post_or_die(*arguments: Any, tell: bool = False) -> actions.Posted:
+    async def post_or_die(
+        db: Any, uri: str, user: Any, draft: Any, tell: bool = False
+    ) -> actions.Posted:
         # A hint that goes out with the commit is not lost, and nobody dies between the two.
         tell = tell and not lose.exists() and not die.exists()
-        posted = await apost_message(*arguments, tell=tell)
+        posted = await apost_message(db, uri, user, draft, tell)
         if die.exists():
             os.kill(os.getpid(), signal.SIGKILL)
         return posted
