@@ -234,7 +234,10 @@ class Lab:
             must(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])
 
     def inventory(self, name: str, groups: Mapping[str, Sequence[str]], **variables: Any) -> Path:
-        """An inventory's folder; without groups the hosts are all there is."""
+        """An inventory's folder; without groups the hosts are all there is.
+
+        A variable that is None is left to the playbooks' default.
+        """
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         given = {
@@ -250,7 +253,9 @@ class Lab:
         described: dict[str, Any] = {
             group: {"hosts": dict.fromkeys(hosts)} for group, hosts in groups.items()
         }
-        described.setdefault("all", {})["vars"] = given
+        described.setdefault("all", {})["vars"] = {
+            name: value for name, value in given.items() if value is not None
+        }
         (folder / "hosts.json").write_text(json.dumps(described, indent=1))
         return folder / "hosts.json"
 
@@ -301,7 +306,23 @@ class Lab:
         kept.write_text(host.shell("cat /etc/chatire/tls/site.pem").output)
         return {**os.environ, "SSL_CERT_FILE": str(kept)}
 
-    def smoke(self, inventory: Path, front: Host) -> Ran:
+    def vaulted(self, inventory: Path) -> tuple[Path, Path]:
+        """The same inventory with its secrets in an encrypted file, and the password's file."""
+        folder = self.folder / f"vault-{inventory.parent.name}"
+        secrets = folder / "group_vars" / "all" / "vault.json"
+        secrets.parent.mkdir(parents=True, exist_ok=True)
+        (folder / "hosts.json").write_text(inventory.read_text())
+        made = {
+            f"chatire_{path.name}": path.read_text().strip()
+            for path in (inventory.parent / ".secrets").iterdir()
+        }
+        secrets.write_text(json.dumps(made))
+        password = self.folder / "vault-password"
+        password.write_text("long enough for a test\n")
+        must(["ansible-vault", "encrypt", f"--vault-password-file={password}", str(secrets)])
+        return folder / "hosts.json", password
+
+    def smoke(self, inventory: Path, front: Host, **variables: object) -> Ran:
         """The suite of tests/infra against the hosts, as `make smoke` runs it.
 
         Its report follows the output. Raises FileNotFoundError where it wrote none.
@@ -309,7 +330,7 @@ class Lab:
         report = self.folder / "smoke.xml"
         report.unlink(missing_ok=True)
         ran = run(
-            playing("smoke.yml", inventory, smoke_report=report),
+            playing("smoke.yml", inventory, smoke_report=report, **variables),
             seconds=PLAYBOOK_SECONDS,
             environment={**ANSIBLE, **self.trust(front)},
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 import accidents
 from conftest import Figure, on_one_release
-from lab import RECONNECT_SECONDS, Host, Lab, expect_clean
+from lab import ANSIBLE, PLAYBOOKS, RECONNECT_SECONDS, Host, Lab, expect_clean, run, wait_until
 
 # On a quiet machine; told at the end of a run, and not held to in a test: this one may be busy.
 BARE_SECONDS, AGAIN_SECONDS = 240, 60
@@ -35,16 +37,49 @@ class Single:
     def current(self) -> str:
         return self.host.shell("basename $(readlink /opt/chatire/current)").output.strip()
 
+    def kept(self) -> set[str]:
+        """The releases on the host's disk."""
+        return set(self.host.shell("ls /opt/chatire/releases").output.split())
+
+    def running(self) -> set[str]:
+        """The releases that processes of the tiers run."""
+        units = "chatire-http@1 chatire-http@2 chatire-ws@1 chatire-ws@2"
+        pids = f"systemctl show --property=MainPID --value {units} | grep ."
+        found = self.host.shell(f"for pid in $({pids}); do readlink /proc/$pid/cwd; done").output
+        return {line.split("/")[4] for line in found.split()}
+
+    def nginx_files(self) -> str:
+        """What nginx runs by, byte for byte, and whatever else lies there."""
+        return self.host.shell("cd /etc/chatire/nginx && sha256sum $(ls -A)").output
+
+    def answers(self) -> bool:
+        """Whether nginx does, at the address that people know."""
+        certificate = self.host.shell("cat /etc/chatire/tls/site.pem").output
+        return ssl.get_server_certificate((self.host.name, 443)) == certificate
+
 
 @pytest.fixture(scope="module", params=["trixie", "bookworm"])
 def single(request: pytest.FixtureRequest, lab: Lab, bundle: Path) -> Iterator[Single]:
     host = Host(lab, f"chat-{request.param}.test", request.param)
-    # The smallest inventory: a host and no group; and a limit that has no variable of its own.
+    # The smallest inventory: a host and no group; and a limit that has no variable of its own, and
+    # a number that is reckoned from what Ansible finds on the host. So is PostgreSQL's memory.
     inventory = lab.inventory(
-        host.name, {"all": [host.name]}, chatire_settings={"CHATIRE_WS_FRAMES_PER_SECOND": 150}
+        host.name,
+        {"all": [host.name]},
+        chatire_settings={"CHATIRE_WS_FRAMES_PER_SECOND": 150},
+        chatire_http_threads="{{ [ansible_facts['processor_vcpus'] * 4, 16] | min }}",
+        postgresql_memory_mb=None,
     )
     yield Single(lab, host, inventory, bundle)
     host.remove()
+
+
+@pytest.fixture
+def vault(single: Single, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The inventory with its secrets encrypted, and its password where Ansible looks for it."""
+    inventory, password = single.lab.vaulted(single.inventory)
+    monkeypatch.setitem(ANSIBLE, "ANSIBLE_VAULT_PASSWORD_FILE", str(password))
+    return inventory
 
 
 # By what is wrong: what is set, and what is told of it.
@@ -136,6 +171,21 @@ def test_a_wrong_variable_stops_before_anything_is_changed(single: Single, wrong
 
 
 @on_one_release
+def test_a_setting_that_needs_facts_is_told_apart_where_python_is_missing(single: Single) -> None:
+    away = "mv /usr/bin/python3 /usr/bin/python3.away"
+    assert single.host.shell(away).status == 0
+    try:
+        ran = single.lab.play("site.yml", single.inventory, chatire_bundle=single.bundle)
+    finally:
+        single.host.shell("mv /usr/bin/python3.away /usr/bin/python3")
+    assert ran.status != 0
+    said = " ".join(ran.output.replace("\\", "").split())
+    assert f"chatire_http_threads cannot be worked out for {single.host.name}" in said, ran.output
+    assert "run `apt-get install python3` there, or write a value" in said, ran.output
+    assert ran.changed == 0, ran.output
+
+
+@on_one_release
 def test_a_missing_bundle_is_named_with_the_remedy(single: Single) -> None:
     ran = single.lab.play("site.yml", single.inventory, chatire_bundle="/nowhere.tar.gz")
     assert ran.status != 0
@@ -188,6 +238,8 @@ def test_a_bare_host_becomes_a_chat_and_no_secret_is_told(single: Single, figure
     assert not [secret for secret in secrets if secret in ran.output]
     settings = single.host.shell("cat /etc/chatire/ws.env").output
     assert "\nCHATIRE_WS_FRAMES_PER_SECOND=150\n" in settings
+    processors = int(single.host.shell("nproc").output)
+    assert f"\nCHATIRE_HTTP_THREADS={min(processors * 4, 16)}\n" in settings
 
 
 def test_passwords_are_refused_where_a_key_let_the_playbook_in(single: Single) -> None:
@@ -233,9 +285,90 @@ def test_processes_that_are_not_wanted_any_more_are_ended(single: Single) -> Non
     assert ran.status == 0, ran.output
 
 
-def test_the_suite_finds_nothing_wrong(single: Single) -> None:
-    ran = single.lab.smoke(single.inventory, single.host)
+@on_one_release
+def test_secrets_are_read_from_a_vault(single: Single, vault: Path) -> None:
+    """The same ones: there is nothing to change, and none is made beside the inventory."""
+    ran = single.lab.play("site.yml", vault, "--check", "--tags=app", chatire_bundle=single.bundle)
     assert ran.status == 0, ran.output
+    assert "Ensure each reader has its secrets" in ran.output
+    assert ran.changed == 0, ran.output
+    assert not (vault.parent / ".secrets").exists()
+
+
+@on_one_release
+def test_a_vault_without_its_password_is_named_with_the_remedy(vault: Path) -> None:
+    ran = run(
+        [str(PLAYBOOKS / "play"), "site"],
+        environment={**os.environ, "INVENTORY": str(vault.parent)},
+    )
+    assert ran.status != 0
+    assert f"{vault.parent}/group_vars/all/vault.json is encrypted by ansible-vault" in ran.output
+    assert "ANSIBLE_VAULT_PASSWORD_FILE=/path make provision" in ran.output
+
+
+def test_the_suite_finds_nothing_wrong(single: Single, vault: Path) -> None:
+    """Its inventory is read with the vault's password; every port there is, is tried."""
+    ran = single.lab.smoke(vault, single.host, smoke_ports="all")
+    assert ran.status == 0, ran.output
+
+
+# By who refuses it: what nginx's description has besides, and what is told of it.
+BAD: dict[str, tuple[Mapping[str, object], str]] = {
+    "nginxgen": ({"process": {"workers": "many"}}, "process.workers"),
+    "nginx": ({"tls": {"certificate": "/nowhere.pem"}}, 'cannot load certificate "/nowhere.pem"'),
+}
+
+
+@on_one_release
+@pytest.mark.parametrize("who", BAD)
+def test_a_configuration_that_is_refused_replaces_nothing(single: Single, who: str) -> None:
+    wrong, told = BAD[who]
+    before = single.nginx_files()
+    ran = single.lab.play(
+        "site.yml",
+        single.inventory,
+        "--tags=nginx",
+        chatire_bundle=single.bundle,
+        nginx_description=wrong,
+    )
+    assert ran.status != 0
+    assert told in ran.output.replace("\\", ""), ran.output
+    assert ran.changed == 0, ran.output
+    assert single.nginx_files() == before
+    assert single.answers()
+
+
+@on_one_release
+def test_a_configuration_that_nginx_does_not_take_is_put_back(single: Single) -> None:
+    """It passes nginx's own test, which asks for no port; but somebody has the port."""
+    before = single.host.shell("cat /etc/chatire/nginx/nginx.conf").output
+    holds = "systemd-run --unit=squatter python3 -m http.server 8444"
+    assert single.host.shell(holds).status == 0
+    try:
+        ran = single.lab.play(
+            "deploy.yml",
+            single.inventory,
+            chatire_bundle=single.bundle,
+            nginx_description={"tls": {"listen": ["443", "8444"]}},
+        )
+    finally:
+        single.host.shell("systemctl stop squatter")
+    assert ran.status != 0
+    said = " ".join(ran.output.replace("\\", "").split())
+    assert "nginx keeps the nginx.conf it had" in said, ran.output
+    assert "nginx did not take its new nginx.conf, so the one before is back" in said, ran.output
+    assert single.host.shell("cat /etc/chatire/nginx/nginx.conf").output == before
+    assert single.answers()
+    # Nothing is in the way of the next run, which has the description as it was.
+    ran = single.lab.play(
+        "site.yml", single.inventory, "--tags=nginx", chatire_bundle=single.bundle
+    )
+    assert ran.status == 0, ran.output
+    assert single.answers()
+    assert set(single.host.shell("ls -A /etc/chatire/nginx").output.split()) == {
+        "nginx.conf",
+        "site.json",
+    }
 
 
 def test_a_reboot_brings_everything_back(single: Single) -> None:
@@ -244,6 +377,23 @@ def test_a_reboot_brings_everything_back(single: Single) -> None:
         pass
     expect_clean(traffic.count)
     assert single.host.shell("systemctl --failed --no-legend").output.strip() == ""
+
+
+@on_one_release
+def test_a_database_that_is_told_to_end_comes_back(single: Single) -> None:
+    """By a signal past systemd: the postmaster ends as it should, which is no failure."""
+    pid = "systemctl show --property=MainPID --value 'postgresql@*-main.service'"
+    before = single.host.shell(pid).output.strip()
+    # A fast shutdown.
+    assert single.host.shell(f"kill -INT {before}").status == 0
+    wait_until(
+        lambda: single.host.shell(pid).output.strip() not in (before, "0"),
+        "PostgreSQL is started anew",
+        30,
+    )
+    with single.lab.traffic(single.url, single.host) as traffic:
+        pass
+    expect_clean(traffic.count)
 
 
 @on_one_release
@@ -257,6 +407,22 @@ def test_a_broken_release_stops_and_nobody_notices(
     assert f"is back on {before}" in ran.output, ran.output
     assert single.current() == before
     expect_clean(traffic.count)
+
+
+@on_one_release
+def test_a_broken_release_that_was_cut_off_half_way_goes_back_as_well(
+    single: Single, releases: dict[str, Path]
+) -> None:
+    """The link is switched already, so what is in use does not tell where to go back to."""
+    before = single.current()
+    half_way = f"ln -sfn releases/{before} previous && ln -sfn releases/9.2 current"
+    assert single.host.shell(f"cd /opt/chatire && {half_way}").status == 0
+    ran = single.lab.play("deploy.yml", single.inventory, chatire_bundle=releases["broken"])
+    assert ran.status != 0
+    assert f"is back on {before}" in ran.output, ran.output
+    assert single.current() == before
+    up = "systemctl is-active chatire-ws@1 chatire-ws@2 chatire-http@1 chatire-http@2"
+    assert single.host.shell(up).status == 0
 
 
 def test_a_new_release_comes_under_traffic(
@@ -287,6 +453,63 @@ def test_a_rollback_goes_back_under_traffic(single: Single) -> None:
     assert ran.status == 0, ran.output
     assert single.current() != "9.1"
     expect_clean(traffic.count)
+
+
+@on_one_release
+def test_a_deploy_that_lost_ssh_half_way_is_finished_by_the_next(
+    single: Single, releases: dict[str, Path]
+) -> None:
+    """Nobody notices either; and what is no longer to be kept is gone afterwards."""
+    before = single.current()
+    with single.lab.traffic(single.url, single.host) as traffic:
+        with single.host.without_ssh() as hang_up:
+            ran = single.lab.interrupted(
+                "deploy.yml",
+                single.inventory,
+                "TASK [app : Restart it",
+                hang_up,
+                chatire_bundle=releases["later"],
+            )
+        assert ran.status != 0
+        assert ran.recap[single.host.name]["unreachable"] == 1, ran.output
+        assert single.kept() == {before, "9.1", "9.2", "9.4"}
+        ran = single.lab.play(
+            "deploy.yml",
+            single.inventory,
+            chatire_bundle=releases["later"],
+            chatire_kept_releases=2,
+        )
+    assert ran.status == 0, ran.output
+    assert traffic.count.away["count"], "the ws tier was not restarted at all"
+    expect_clean(traffic.count)
+    assert single.running() == {"9.4"}
+    # The one before, and the newest of the others.
+    assert single.kept() == {"9.4", before, "9.1"}
+
+
+@on_one_release
+def test_a_rollback_to_a_release_that_is_not_kept_is_refused_with_those_that_are(
+    single: Single,
+) -> None:
+    before = single.current()
+    ran = single.lab.play("rollback.yml", single.inventory, chatire_version="9.2")
+    assert ran.status != 0
+    said = " ".join(ran.output.replace("\\", "").split())
+    assert f"{single.host.name} has no release '9.2' to go back to; it keeps 9.4, " in said
+    told = said.partition("it keeps ")[2].partition(". Name one with chatire_version")[0]
+    assert set(told.split(", ")) == single.kept()
+    assert ran.changed == 0, ran.output
+    assert single.current() == before
+
+
+@on_one_release
+def test_a_rollback_goes_to_the_release_that_is_named(single: Single) -> None:
+    """Which is another than the one before."""
+    assert single.host.shell("readlink /opt/chatire/previous").output.strip() != "releases/9.1"
+    ran = single.lab.play("rollback.yml", single.inventory, chatire_version="9.1")
+    assert ran.status == 0, ran.output
+    assert single.running() == {"9.1"}
+    assert single.current() == "9.1"
 
 
 @on_one_release
