@@ -54,7 +54,7 @@ def main(given: list[str]) -> int:
     if workers is None:
         print(
             f"No number of ws workers carries {load.rate:,.0f} messages/s: each of them hears every"
-            f" message, which alone takes {load.rate * costs.ws_hear_us / 1e6:.1f} cores of each."
+            " message. Further ones add nothing."
             " docs/scaling.md says what comes after one database as the broker."
         )
         return 1

@@ -14,7 +14,7 @@ from pathlib import Path
 import results
 from goals import NotMeasured, figure
 from meter import Run
-from model import COSTS, Costs, Load, demand, least_squares, write_costs
+from model import COSTS, Costs, Load, demand, firsts, least_squares, misfit, write_costs
 
 # The model is no better than this, and a figure outside it says that something has changed.
 TOLERANCE = 0.3
@@ -43,23 +43,18 @@ def fit(found: results.Results) -> Costs:
     ]
     if len(fitted) < len(FITTED):
         raise NotMeasured(f"costs has {len(fitted)} of its {len(FITTED)} fitted cases")
-    rows = [(run.figures["rate"], run.figures["deliveries_per_s"]) for run in fitted]
-    hear, deliver = least_squares(rows, [_above(run, "receiver_cores", idle) for run in fitted])
-    # One poster in each room hears its own message, on its worker.
-    posting = [
-        max(1e-9, run.figures["poster_cores"] - idle - run.figures["rate"] * (hear + deliver))
-        for run in fitted
-    ]
-    (post,) = least_squares([(run.figures["rate"],) for run in fitted], posting)
-    (store,) = least_squares(
-        [(run.figures["rate"],) for run in fitted],
-        [run.figures["postgres_cores"] for run in fitted],
+    beside = [middle["costs", f"{case}, {2 + IDLE_WORKERS} workers", "chatire"] for case in HEARD]
+    together_ms = min(GATHERING_MS, key=lambda ms: _fit_messages(fitted, beside, idle, ms)[1])
+    (hear, hear_more, serve, deliver, post, post_more, store, store_more), _ = _fit_messages(
+        fitted, beside, idle, together_ms
     )
-    many = next(case for _, case, _ in middle if case.endswith("workers"))
-    few = many.split(",")[0]
-    rate = get("costs", many, "rate")
-    more = get("costs", many, "postgres_cores") - get("costs", few, "postgres_cores")
-    wake = max(0.0, more / IDLE_WORKERS / rate)
+    # Together, for either difference is small against what varies from run to run.
+    more = sum(
+        run.figures["postgres_cores"] - get("costs", case, "postgres_cores")
+        for case, run in zip(HEARD, beside, strict=True)
+    )
+    notified = sum(firsts(run.figures["rate"], together_ms) for run in beside)
+    wake = max(0.0, more / IDLE_WORKERS / notified)
     forwarded = [
         run
         for (scenario, case, design), run in middle.items()
@@ -79,11 +74,15 @@ def fit(found: results.Results) -> Costs:
     stored = get("ws", "16 rooms", "messages_per_s") * posts.seconds
     return Costs(
         ws_post_us=post * 1e6,
+        ws_post_more_us=post_more * 1e6,
         ws_hear_us=hear * 1e6,
+        ws_hear_more_us=hear_more * 1e6,
+        ws_serve_us=serve * 1e6,
         ws_deliver_us=deliver * 1e6,
         ws_idle_us_per_s=idle * 1e6,
         http_post_us=http.cpu["http"] / (asked * http.seconds) * 1e6,
         postgres_store_us=(store - 2 * wake) * 1e6,
+        postgres_store_more_us=store_more * 1e6,
         postgres_wake_us=wake * 1e6,
         nginx_forward_us=forward * 1e6,
         ws_connect_us=get("idle", sockets, "worker_ms_per_socket") * 1000,
@@ -91,6 +90,7 @@ def fit(found: results.Results) -> Costs:
         ws_socket_kb=get("idle", sockets, "kb_per_socket"),
         nginx_socket_kb=get("idle", sockets, "nginx_kb_per_socket", "chatire-nginx"),
         wal_bytes=posts.postgres["wal_bytes"] / stored,
+        together_ms=together_ms,
         room_limit=get("ws", "one room", "messages_per_s"),
         database_limit=get("durable", "16 connections, 100 rooms, hints", "messages_per_s"),
         machine=f"{found.machine.get('cores', '?')} cores, {found.machine.get('processor', '?')}",
@@ -98,8 +98,64 @@ def fit(found: results.Results) -> Costs:
 
 
 # As in scenarios/costs.py; held together by tests/test_model.py.
-FITTED = ("1 × 10 @ 50", "1 × 10 @ 300", "1 × 400 @ 25", "20 × 20 @ 100")
-FORESEEN = ("50 × 10 @ 200", "5 × 100 @ 60")
+FITTED = (
+    "1 × 10 @ 50", "1 × 10 @ 300", "1 × 400 @ 25", "20 × 20 @ 100", "20 × 2 @ 700",
+    "20 × 2 @ 2000", "50 × 2 @ 3000",
+)  # fmt: skip
+FORESEEN = ("50 × 10 @ 200", "5 × 100 @ 60", "50 × 2 @ 1200")
+# Beside idle workers, who only hear.
+HEARD = ("1 × 10 @ 300", "20 × 2 @ 2000")
+# Looked through for the time in which messages gather.
+GATHERING_MS = [0.05 * 1.15**n for n in range(40)]
+
+
+def _fit_messages(
+    fitted: list[Run], beside: list[Run], idle: float, together_ms: float
+) -> tuple[list[float], float]:
+    """What messages cost if those of so long go together, in seconds, and how ill that fits.
+
+    The costs are hear, each further; serve; deliver; post, each further; store, each further, with
+    what it takes to wake two workers. Hearing is that of the idle workers in `beside`.
+    """
+
+    def split(runs: list[Run]) -> list[tuple[float, float]]:
+        rates = [run.figures["rate"] for run in runs]
+        return [(first, rate - first) for rate in rates for first in (firsts(rate, together_ms),)]
+
+    heard = [_above(run, "idle_worker_cores", idle) for run in beside]
+    hear, hear_more = least_squares(split(beside), heard)
+    pairs = split(fitted)
+    deliveries = [
+        (first, run.figures["deliveries_per_s"])
+        for run, (first, _) in zip(fitted, pairs, strict=True)
+    ]
+    delivering = [
+        max(1e-9, run.figures["receiver_cores"] - idle - first * hear - more * hear_more)
+        for run, (first, more) in zip(fitted, pairs, strict=True)
+    ]
+    serve, deliver = least_squares(deliveries, delivering)
+    # One poster in each room hears its own message, on its worker.
+    posting = [
+        max(
+            1e-9,
+            run.figures["poster_cores"]
+            - idle
+            - first * (hear + serve)
+            - more * hear_more
+            - (first + more) * deliver,
+        )
+        for run, (first, more) in zip(fitted, pairs, strict=True)
+    ]
+    storing = [run.figures["postgres_cores"] for run in fitted]
+    post, post_more = least_squares(pairs, posting)
+    store, store_more = least_squares(pairs, storing)
+    off = (
+        misfit(split(beside), heard, [hear, hear_more])
+        + misfit(deliveries, delivering, [serve, deliver])
+        + misfit(pairs, posting, [post, post_more])
+        + misfit(pairs, storing, [store, store_more])
+    )
+    return [hear, hear_more, serve, deliver, post, post_more, store, store_more], off
 
 
 def _above(run: Run, name: str, idle: float) -> float:
@@ -132,7 +188,7 @@ def foreseen(costs: Costs, run: dict[str, float]) -> tuple[float, float]:
     # Each room has its poster besides, who hears what is said.
     room = int(run["room"]) + 1
     load = Load(int(run["rooms"]) * room, run["rate"], room)
-    expected = demand(costs, load, workers=2)
+    expected = demand(costs, load, workers=2, posted_at=1)
     return expected.ws_cores, expected.postgres_cores
 
 

@@ -2,20 +2,24 @@
 
 The laws, with W ws workers, `rate` messages a second in all, and rooms of `room` sockets:
 
-    ws tier       W·idle + rate·post + W·rate·hear + rate·room·deliver
-    PostgreSQL    rate·store + W·rate·wake
+    ws tier       W·idle + post(rate) + W·hear(rate) + min(W, room)·serve(rate) + rate·room·deliver
+    PostgreSQL    store(rate) + W·wake(rate)
     nginx         rate·room·forward
     memory        W·worker + sockets·socket
 
-`W·rate` is the price of LISTEN/NOTIFY: every worker hears every message, whoever sits where.
+`W·hear` is the price of LISTEN/NOTIFY: every worker hears every message, whoever sits where.
+
+Messages that come while others are on their way are stored and hinted at with each other. So what
+is done for messages costs much for the first of those that go together, and less for each further
+one; how many go together follows from how many a worker takes in the time that gathers them.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 COSTS = Path(__file__).with_name("costs.json")
@@ -24,19 +28,26 @@ FULL = 0.6
 # Each worker's default (CHATIRE_WS_MAX_SOCKETS), and half of what 20,000 open files allow nginx.
 SOCKETS_A_WORKER = 10_000
 SOCKETS_AN_NGINX_WORKER = 9_500
+# Messages a second beyond which nothing is looked for.
+MOST = 1e9
 
 
 @dataclass(frozen=True)
 class Costs:
     """Measured by `make bench WHAT='costs idle …'`; what a unit of each thing takes."""
 
-    # Microseconds of a core.
+    # Microseconds of a core: for a message alone, the first of several, and for each further one.
     ws_post_us: float
+    ws_post_more_us: float
     ws_hear_us: float
+    ws_hear_more_us: float
+    # Beside hearing, where sockets of the room are: what a notification costs whoever delivers it.
+    ws_serve_us: float
     ws_deliver_us: float
     ws_idle_us_per_s: float
     http_post_us: float
     postgres_store_us: float
+    postgres_store_more_us: float
     postgres_wake_us: float
     nginx_forward_us: float
     ws_connect_us: float
@@ -46,6 +57,8 @@ class Costs:
     nginx_socket_kb: float
     # Per stored message, in the write-ahead log; it includes the hint's share.
     wal_bytes: float
+    # What comes to a worker within so long after a message goes with it.
+    together_ms: float
     # The fastest that was seen, messages a second.
     room_limit: float
     database_limit: float
@@ -93,26 +106,46 @@ def read_costs(path: Path = COSTS) -> Costs:
     return Costs(**{name: value for name, value in content.items() if name in known})
 
 
-def demand(costs: Costs, load: Load, workers: int) -> Demand:
-    """What the load takes with so many ws workers."""
-    by_ws = load.rate * (1 - load.http_share)
+def firsts(rate: float, together_ms: float, workers: int = 1) -> float:
+    """Of `rate` messages a second, spread over workers: how many are the first of those that go
+    together, so how many transactions and notifications there are."""
+    return rate / (1 + rate / workers * together_ms / 1000)
+
+
+def demand(costs: Costs, load: Load, workers: int, posted_at: int | None = None) -> Demand:
+    """What the load takes with so many ws workers, of which `posted_at` take messages (all)."""
+    rate = load.rate
+    by_ws = rate * (1 - load.http_share)
+    first = firsts(by_ws, costs.together_ms, posted_at or workers)
+    # What comes over HTTP is stored and hinted at by itself.
+    heard = first + rate - by_ws
     ws = (
         workers * costs.ws_idle_us_per_s
-        + by_ws * costs.ws_post_us
-        + workers * load.rate * costs.ws_hear_us
+        + first * costs.ws_post_us
+        + (by_ws - first) * costs.ws_post_more_us
+        + workers * hearing_us(costs, rate, heard)
+        + min(workers, load.room) * heard * costs.ws_serve_us
         + load.deliveries * costs.ws_deliver_us
     )
-    postgres = load.rate * (costs.postgres_store_us + workers * costs.postgres_wake_us)
+    postgres = (
+        heard * (costs.postgres_store_us + workers * costs.postgres_wake_us)
+        + (rate - heard) * costs.postgres_store_more_us
+    )
     return Demand(
         workers,
         ws / 1e6,
-        load.rate * load.http_share * costs.http_post_us / 1e6,
+        rate * load.http_share * costs.http_post_us / 1e6,
         postgres / 1e6,
         load.deliveries * costs.nginx_forward_us / 1e6,
         workers * costs.ws_worker_mb + load.sockets * costs.ws_socket_kb / 1024,
         load.sockets * costs.nginx_socket_kb / 1024,
-        load.rate * costs.wal_bytes / 2**20,
+        rate * costs.wal_bytes / 2**20,
     )
+
+
+def hearing_us(costs: Costs, rate: float, notifications: float) -> float:
+    """What hearing takes of each worker a second, wherever the messages' sockets are."""
+    return notifications * costs.ws_hear_us + (rate - notifications) * costs.ws_hear_more_us
 
 
 def workers_needed(costs: Costs, load: Load, at_most: int = 64) -> int | None:
@@ -125,18 +158,36 @@ def workers_needed(costs: Costs, load: Load, at_most: int = 64) -> int | None:
 
 def limits(costs: Costs, load: Load, workers: int, database_cores: int) -> list[tuple[str, float]]:
     """Messages a second at which each resource ends, for this shape of load; least first."""
-    one = Load(load.sockets, 1.0, load.room, load.http_share)
-    unit, nothing = demand(costs, one, workers), demand(costs, Load(load.sockets, 0.0), workers)
+
+    def need(rate: float) -> Demand:
+        return demand(costs, replace(load, rate=rate), workers)
+
+    def hearing(rate: float) -> float:
+        heard = firsts(rate, costs.together_ms, workers)
+        return hearing_us(costs, rate, heard) / 1e6
+
     found = [
-        ("ws workers", workers * FULL / max(1e-12, unit.ws_cores - nothing.ws_cores)),
-        ("PostgreSQL, one by one", database_cores * FULL / max(1e-12, unit.postgres_cores)),
+        ("ws workers", _rate_of(lambda rate: need(rate).ws_cores, workers * FULL)),
+        ("PostgreSQL", _rate_of(lambda rate: need(rate).postgres_cores, database_cores * FULL)),
         ("PostgreSQL's commits", costs.database_limit),
-        ("nginx, two workers", 2 * FULL / max(1e-12, unit.nginx_cores)),
-        ("one worker's hearing", FULL / max(1e-12, costs.ws_hear_us / 1e6)),
+        ("nginx, two workers", _rate_of(lambda rate: need(rate).nginx_cores, 2 * FULL)),
+        ("one worker's hearing", _rate_of(hearing, FULL)),
     ]
+    found = [(name, rate) for name, rate in found if rate < MOST]
     if load.sockets <= load.room:
         found.append(("one room's counter", costs.room_limit))
     return sorted(found, key=lambda each: each[1])
+
+
+def _rate_of(cores: Callable[[float], float], budget: float) -> float:
+    """The rate at which something that grows with it takes so many cores; by halving."""
+    low, high = 0.0, 1.0
+    while cores(high) < budget and high < MOST:
+        low, high = high, 2 * high
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if cores(middle) < budget else (low, middle)
+    return low
 
 
 def least_squares(rows: Sequence[Sequence[float]], values: Sequence[float]) -> list[float]:
@@ -165,6 +216,16 @@ def least_squares(rows: Sequence[Sequence[float]], values: Sequence[float]) -> l
             return found
         del unknowns[worst]
     return [0.0] * len(rows[0])
+
+
+def misfit(
+    rows: Sequence[Sequence[float]], values: Sequence[float], found: Sequence[float]
+) -> float:
+    """How far rows·found is from the values: the sum of the squares of what it is off by, of 1."""
+    return sum(
+        (sum(a * x for a, x in zip(row, found, strict=True)) / value - 1) ** 2
+        for row, value in zip(rows, values, strict=True)
+    )
 
 
 def _solve(square: list[list[float]]) -> list[float]:

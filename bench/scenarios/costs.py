@@ -17,7 +17,7 @@ from scenarios.case import Case, Scenario, all_arrived, close_all, count, open_m
 from targets.chatire import Chatire
 from targets.design import Design
 
-SECONDS = 12.0
+SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,16 @@ class Shape:
         return f"{self.rooms} × {self.room} @ {self.rate}"
 
 
-FITTED = (Shape(1, 10, 50), Shape(1, 10, 300), Shape(1, 400, 25), Shape(20, 20, 100))
-FORESEEN = (Shape(50, 10, 200), Shape(5, 100, 60))
+# The last three are dense: messages go together.
+FITTED = (
+    Shape(1, 10, 50), Shape(1, 10, 300), Shape(1, 400, 25), Shape(20, 20, 100), Shape(20, 2, 700),
+    Shape(20, 2, 2000), Shape(50, 2, 3000),
+)  # fmt: skip
+FORESEEN = (Shape(50, 10, 200), Shape(5, 100, 60), Shape(50, 2, 1200))
 # As many idle workers beside the two, on ports from there on.
 MORE_WORKERS, IDLE_PORT = 4, 8111
-WITH_MORE_WORKERS = f"{FITTED[1].name}, {2 + MORE_WORKERS} workers"
+# What goes on beside them.
+HEARD = (Shape(1, 10, 300), Shape(20, 2, 2000))
 
 
 async def steady(design: Design, run: Run, *, shape: Shape, seconds: float) -> None:
@@ -114,12 +119,13 @@ def cases(quick: bool) -> list[Case]:
         Case(shape.name, functools.partial(steady, shape=shape, seconds=seconds))
         for shape in FITTED + FORESEEN
     ]
-    steadily.append(
+    steadily += [
         Case(
-            WITH_MORE_WORKERS,
-            functools.partial(more_workers, shape=FITTED[1], seconds=seconds),
+            f"{shape.name}, {2 + MORE_WORKERS} workers",
+            functools.partial(more_workers, shape=shape, seconds=seconds),
         )
-    )
+        for shape in HEARD
+    ]
     return [Case("nothing", functools.partial(nothing, seconds=seconds)), *steadily]
 
 

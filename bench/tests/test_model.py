@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import capacity
-from costs import FITTED, FORESEEN, TOLERANCE, foreseen, shape
-from model import COSTS, Costs, Load, demand, least_squares, limits, read_costs, workers_needed
+from costs import FITTED, FORESEEN, HEARD, TOLERANCE, foreseen, shape
+from model import (
+    COSTS,
+    Costs,
+    Load,
+    demand,
+    firsts,
+    least_squares,
+    limits,
+    misfit,
+    read_costs,
+    workers_needed,
+)
 
+# Nothing goes together: a further message costs what the first one does.
 ROUND = Costs(
-    ws_post_us=300, ws_hear_us=20, ws_deliver_us=10, ws_idle_us_per_s=5_000, http_post_us=2_000,
-    postgres_store_us=200, postgres_wake_us=20, nginx_forward_us=10, ws_connect_us=1_000,
-    ws_worker_mb=80, ws_socket_kb=25, nginx_socket_kb=10, wal_bytes=1_000, room_limit=1_000,
-    database_limit=5_000,
+    ws_post_us=300, ws_post_more_us=300, ws_hear_us=20, ws_hear_more_us=20, ws_serve_us=0,
+    ws_deliver_us=10, ws_idle_us_per_s=5_000, http_post_us=2_000, postgres_store_us=200,
+    postgres_store_more_us=200, postgres_wake_us=20, nginx_forward_us=10, ws_connect_us=1_000,
+    ws_worker_mb=80, ws_socket_kb=25, nginx_socket_kb=10, wal_bytes=1_000, together_ms=0,
+    room_limit=1_000, database_limit=5_000,
 )  # fmt: skip
+DENSE = replace(
+    ROUND, ws_post_more_us=30, ws_hear_more_us=2, postgres_store_more_us=20, together_ms=1
+)
 MEASURED = json.loads(COSTS.read_text())["held against"]
 
 
@@ -35,7 +52,7 @@ def test_there_is_a_run_for_each_case_that_has_to_be_foreseen() -> None:
 def test_the_cases_are_those_of_the_scenario() -> None:
     # Read, not imported: the scenario needs uvloop, which is not everywhere.
     source = (Path(__file__).parents[1] / "scenarios/costs.py").read_text()
-    for case in FITTED + FORESEEN:
+    for case in FITTED + FORESEEN + HEARD:
         assert "Shape({}, {}, {})".format(*shape(case)) in source
 
 
@@ -57,6 +74,53 @@ def test_every_worker_hears_every_message() -> None:
     assert two.postgres_cores - one.postgres_cores == pytest.approx(0.02)
     # 1,000 posts, 10,000 deliveries.
     assert one.ws_cores == pytest.approx(0.3 + 0.02 + 0.1 + 0.005)
+
+
+def test_what_comes_in_the_time_of_one_goes_with_it() -> None:
+    assert firsts(1.0, 1) == pytest.approx(1, rel=0.01)
+    assert firsts(1_000, 1) == 500
+    # As many to each of two as one would have of half the rate.
+    assert firsts(2_000, 1, workers=2) == 2 * firsts(1_000, 1)
+
+
+def test_a_further_message_costs_what_a_further_one_does() -> None:
+    load = Load(100, 1_000, 10)
+    dense = demand(DENSE, load, 1)
+    # 500 firsts, 500 further; 10,000 deliveries.
+    assert dense.ws_cores == pytest.approx(0.005 + 0.15 + 0.015 + 0.01 + 0.001 + 0.1)
+    assert dense.postgres_cores == pytest.approx(0.1 + 0.01 + 0.01)
+    # With all of it at one of two workers, as with one; over HTTP none goes with another.
+    two = demand(DENSE, load, 2, posted_at=1)
+    assert two.ws_cores - dense.ws_cores == pytest.approx(0.005 + 0.011)
+    http = demand(DENSE, replace(load, http_share=1.0), 1)
+    assert http.postgres_cores == pytest.approx(0.2 + 0.02)
+
+
+def test_a_limit_is_where_the_need_reaches_what_there_is() -> None:
+    load = Load(1_000, 1, 10)
+    bounds = dict(limits(DENSE, load, 2, 4))
+    at = demand(DENSE, replace(load, rate=bounds["PostgreSQL"]), 2)
+    assert at.postgres_cores == pytest.approx(4 * 0.6)
+    at = demand(DENSE, replace(load, rate=bounds["ws workers"]), 2)
+    assert at.ws_cores == pytest.approx(2 * 0.6)
+    assert bounds["one worker's hearing"] > dict(limits(ROUND, load, 2, 4))["one worker's hearing"]
+
+
+def test_the_misfit_is_none_where_all_is_met() -> None:
+    rows = [(1.0, 2.0), (3.0, 4.0)]
+    assert misfit(rows, [5.0, 11.0], [1.0, 2.0]) == 0
+    assert misfit(rows, [10.0, 11.0], [1.0, 2.0]) == 0.25
+
+
+def test_only_workers_that_have_sockets_of_a_room_serve_it() -> None:
+    serving = replace(ROUND, ws_serve_us=50)
+
+    def more(load: Load, workers: int) -> float:
+        return demand(serving, load, workers).ws_cores - demand(ROUND, load, workers).ws_cores
+
+    assert more(Load(100, 1_000, 10), 1) == pytest.approx(0.05)
+    assert more(Load(100, 1_000, 10), 4) == pytest.approx(0.2)
+    assert more(Load(100, 1_000, 2), 4) == pytest.approx(0.1)
 
 
 def test_so_many_workers_that_none_is_full_and_none_holds_too_many_sockets() -> None:
