@@ -60,13 +60,22 @@ class Chatire(Design):
             self.start_worker(role, port)
 
     def start_worker(self, role: str, port: int) -> None:
-        """Start a ws worker on a port of its own."""
+        """Start a ws worker on a port of its own; returns when it takes handshakes."""
         self.pod.start(
             role, "app", "-m", "realtime.server",
             env=self._environment("ws", port),
             options=self._options("ws", "--user", "10012:10000", "--entrypoint", "python"),
             port=port,
         )  # fmt: skip
+        self._wait_until_ready(role, port)
+
+    def _wait_until_ready(self, role: str, port: int) -> None:
+        """A worker that listens answers handshakes 503 until it has heard its own notification."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not _is_ready(port):
+            if time.monotonic() > deadline:
+                raise PodError(f"{role} does not get ready:\n{self.pod.log(role)}")
+            time.sleep(0.1)
 
     def start_http(self) -> None:
         self.pod.start(
@@ -157,6 +166,13 @@ class BehindNginx(Chatire):
             time.sleep(0.3)
 
 
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://{HOST}:{port}/readyz", trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 # One address sends all of the load; a limit for addresses would be what is measured.
 NGINX_SETTINGS = {
     f"CHATIRE_NGINX_LIMITS_{name}": "1000000"
@@ -166,7 +182,8 @@ NGINX_SETTINGS = {
     )
 }  # fmt: skip
 CONFIGURE_SECONDS = 60.0
-# A worker that listens on its socket answers 503 until it has heard its own notification.
+READY_SECONDS = 30.0
+# The same for the worker behind nginx, whose socket nobody here can ask.
 HEARING_SECONDS = 2.0
 
 
