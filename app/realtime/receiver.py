@@ -108,7 +108,8 @@ class ChannelQueue:
             except asyncio.CancelledError:
                 if waiter.done() and not waiter.cancelled():
                     self.wake()
-                else:
+                elif waiter in self.waiters:
+                    # It is not where an item came in the very moment, and found it cancelled.
                     self.waiters.remove(waiter)
                 raise
         return self.items.popleft()

@@ -112,8 +112,9 @@ async def test_a_cancelled_receive_loses_no_message(layer: Layer, other_layer: L
     assert got == list(range(20))
 
 
+@pytest.mark.parametrize("cancelled_first", [False, True])
 async def test_a_message_that_comes_as_its_receiver_is_cancelled_is_not_lost(
-    layer: Layer, other_layer: Layer
+    layer: Layer, other_layer: Layer, cancelled_first: bool
 ) -> None:
     channel = await layer.new_channel()
     receiving = asyncio.ensure_future(layer.receive(channel))
@@ -123,6 +124,8 @@ async def test_a_message_that_comes_as_its_receiver_is_cancelled_is_not_lost(
     put = queue.put
 
     def put_and_cancel(item: Any) -> None:
+        if cancelled_first:
+            receiving.cancel()
         put(item)
         receiving.cancel()
 
