@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from breaking.engine import Trouble, docker
+from engine import EngineError
 from stack import Stack
+
+T = TypeVar("T")
 
 # The name under which these sessions are found and ended.
 NAME = "chatire-fault"
 FULL_SECONDS = 20.0
+# A connection has its slot before PostgreSQL knows whose it is: those that are about to be refused
+# may hold the superuser's for a moment.
+SLOT_SECONDS = 10.0
 ENDED = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{NAME}'"
 
 # Takes every connection that ordinary roles may have, and each one that becomes free. As the
@@ -86,19 +93,31 @@ def connections_used_up(stack: Stack, client: str, seconds: float) -> Iterator[N
     )
     try:
         deadline = time.monotonic() + FULL_SECONDS
-        while stack.psql(full).strip() != "t":
+        while getting_in(lambda: stack.psql(full)).strip() != "t":
             if time.monotonic() > deadline:
                 raise Trouble(f"connections are still free after {FULL_SECONDS:g} s")
             time.sleep(0.2)
         # Who is quicker has what was ended: again, until the tiers find none any more.
         deadline = time.monotonic() + FULL_SECONDS
-        while end_sessions(stack):
+        while getting_in(lambda: end_sessions(stack)):
             if time.monotonic() > deadline:
                 raise Trouble(f"the tiers still find connections after {FULL_SECONDS:g} s")
             time.sleep(0.5)
         yield
     finally:
-        stack.psql(ENDED)
+        getting_in(lambda: stack.psql(ENDED))
+
+
+def getting_in(ask: Callable[[], T]) -> T:
+    """What `ask` returns, as the superuser; again where every slot was taken at that moment."""
+    deadline = time.monotonic() + SLOT_SECONDS
+    while True:
+        try:
+            return ask()
+        except EngineError as error:
+            if "too many clients" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def end_sessions(stack: Stack, like: str = "chatire-%") -> int:
