@@ -51,6 +51,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     lines = [line for name, line in noted if name == "figure"]
     for line in ["", "Figures", *lines] if lines else []:
         terminalreporter.write_line(line, yellow="MISSED" in line)
+    workers = getattr(terminalreporter.config.option, "numprocesses", None)
+    if lines and workers and workers > 1:
+        terminalreporter.write_line(
+            f"Taken while {workers} hosts shared this machine; make test-servers has one at a time."
+        )
 
 
 @pytest.fixture(scope="session")
