@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -21,6 +21,7 @@ from tests.people import Person, make_person
 from tests.realtime.clients import chat
 from tests.realtime.rooms import chat_id, make_room, user_of
 from tests.realtime.workers import Worker
+from tests.realtime.writing import row, write
 
 Pair = tuple[Worker, Worker]
 Hints = Callable[[], list[hints.Hint]]
@@ -38,30 +39,11 @@ def heard(committed: None) -> Iterator[Hints]:
         ]
 
 
-def said_by(person: Person) -> UserRow:
-    user = user_of(person)
-    return UserRow(user.pk, user.username, user.first_name, user.last_name)
-
-
-def write(work: Callable[[Writer], Awaitable[list[Posted]]]) -> list[Posted]:
-    """What a coroutine stores with a writer that tells."""
-
-    async def main() -> list[Posted]:
-        one = Writer(tells=True)
-        try:
-            return await work(one)
-        finally:
-            await one.close()
-            await pool.close_pool()
-
-    return asyncio.run(main())
-
-
 def one_by_one(uri: str, user: UserRow, *drafts: Draft) -> list[Posted]:
     async def work(one: Writer) -> list[Posted]:
         return [await one.post(uri, user, draft) for draft in drafts]
 
-    return write(work)
+    return write(work, tells=True)
 
 
 def draft(text: str = "x", client_id: uuid.UUID | None = None) -> Draft:
@@ -85,7 +67,7 @@ def test_the_hint_is_the_one_that_would_be_sent_by_itself(alice: Person, heard: 
         "'",
     ]
     drafts = [Draft(text, uuid.uuid4() if place % 2 else None) for place, text in enumerate(texts)]
-    posted = one_by_one(uri, said_by(alice), *drafts)
+    posted = one_by_one(uri, row(alice), *drafts)
     assert [one.row.text for one in posted] == texts
     assert all(one.told for one in posted)
     frames = [
@@ -97,20 +79,20 @@ def test_the_hint_is_the_one_that_would_be_sent_by_itself(alice: Person, heard: 
 
 def test_an_authors_names_are_part_of_it(heard: Hints) -> None:
     someone = make_person(first_name='Ø "x"', last_name="\\")
-    [posted] = one_by_one(make_room(someone), said_by(someone), draft())
+    [posted] = one_by_one(make_room(someone), row(someone), draft())
     assert [hint.frame for hint in heard()] == [message_frame(posted.row)]
 
 
 def test_who_left_before_is_counted(alice: Person, bob: Person, heard: Hints) -> None:
     uri = make_room(alice, bob)
     roster.remove_member(uri, user_of(alice), user_of(bob))
-    [posted] = one_by_one(uri, said_by(alice), draft())
+    [posted] = one_by_one(uri, row(alice), draft())
     assert [hint.departures for hint in heard()] == [1] == [posted.departures]
 
 
 def test_a_repeat_is_not_told_again(alice: Person, heard: Hints) -> None:
     again = draft()
-    first, second = one_by_one(make_room(alice), said_by(alice), again, again)
+    first, second = one_by_one(make_room(alice), row(alice), again, again)
     assert (first.created, first.told) == (True, True)
     assert (second.created, second.told, second.row) == (False, False, first.row)
     assert len(heard()) == 1
@@ -120,7 +102,7 @@ def test_a_frame_that_is_too_long_for_a_notification_is_not_put_in_one(
     alice: Person, heard: Hints
 ) -> None:
     uri = make_room(alice)
-    long, short = one_by_one(uri, said_by(alice), draft("🎈" * 2000), draft("🎈" * 1800))
+    long, short = one_by_one(uri, row(alice), draft("🎈" * 2000), draft("🎈" * 1800))
     assert (long.created, long.told) == (True, False)
     assert short.told
     assert [hint.seq for hint in heard()] == [2]
@@ -130,12 +112,12 @@ def test_messages_that_come_together_are_told_by_themselves(alice: Person, heard
     one, two = make_room(alice), make_room(alice)
 
     async def work(writer: Writer) -> list[Posted]:
-        first = [writer.post(one, said_by(alice), draft()) for _ in range(3)]
+        first = [writer.post(one, row(alice), draft()) for _ in range(3)]
         await asyncio.sleep(0)
         # While those are under way.
-        return await asyncio.gather(*first, writer.post(two, said_by(alice), draft()))
+        return await asyncio.gather(*first, writer.post(two, row(alice), draft()))
 
-    assert not any(posted.told for posted in write(work))
+    assert not any(posted.told for posted in write(work, tells=True))
     assert heard() == []
 
 
@@ -148,11 +130,11 @@ def test_where_commits_are_slow_hints_go_by_themselves(
     async def work(one: Writer) -> list[Posted]:
         monkeypatch.setattr(writer, "ALONE_SECONDS", 0.3)
         monkeypatch.setattr(writer, "TELL_SECONDS", 0.0)
-        posted = [await one.post(uri, said_by(alice), draft()) for _ in range(2)]
+        posted = [await one.post(uri, row(alice), draft()) for _ in range(2)]
         await asyncio.sleep(0.4)
-        return [*posted, await one.post(uri, said_by(alice), draft())]
+        return [*posted, await one.post(uri, row(alice), draft())]
 
-    assert [posted.told for posted in write(work)] == [True, False, True]
+    assert [posted.told for posted in write(work, tells=True)] == [True, False, True]
     assert [hint.seq for hint in heard()] == [1, 3]
 
 
@@ -163,7 +145,7 @@ def test_what_is_undone_is_not_told(alice: Person, heard: Hints) -> None:
     async def main() -> None:
         try:
             async with pool.connection() as db, db.transaction(force_rollback=True):
-                posted = await actions.apost_message(db, uri, said_by(alice), draft(), tell=True)
+                posted = await actions.apost_message(db, uri, row(alice), draft(), tell=True)
                 assert posted.told
         finally:
             await pool.close_pool()

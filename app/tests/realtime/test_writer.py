@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,26 +24,9 @@ from realtime.writer import Writer
 from tests.people import Person
 from tests.realtime.rooms import chat_id, make_room
 from tests.realtime.waiting import query
+from tests.realtime.writing import row, write
 
 Answer = Posted | BaseException
-
-
-def row(person: Person) -> UserRow:
-    return UserRow(person.id, person.username, "", "")
-
-
-def write(work: Callable[[Writer], Awaitable[list[Answer]]]) -> list[Answer]:
-    """Runs a coroutine with a writer of its own loop."""
-
-    async def main() -> list[Answer]:
-        writer = Writer()
-        try:
-            return await work(writer)
-        finally:
-            await writer.close()
-            await pool.close_pool()
-
-    return asyncio.run(main())
 
 
 def at_once(*posts: tuple[str, UserRow, Draft]) -> list[Answer]:
