@@ -21,7 +21,6 @@ from scenarios.fanout import POSTERS
 from targets.chatire import BehindNginx
 from targets.design import Design
 
-THIRD = 8103
 # sockets -> messages of a burst: some 400,000 deliveries, half a second.
 BURST = {100: 4_000, 500: 800, 1_000: 400}
 PAIRS = 5
@@ -109,8 +108,7 @@ def start(design: Design) -> None:
     if not isinstance(design, BehindNginx):
         raise TypeError(f"{design.name} is not behind nginx")
     design.start()
-    design.start_worker("ws3", THIRD)
-    design.ws_ports = (*design.ws_ports, THIRD)
+    design.start_third()
 
 
 def cases(quick: bool) -> list[Case]:

@@ -19,7 +19,6 @@ from scenarios.fanout import POSTERS
 from targets.chatire import Chatire
 from targets.design import Design
 
-THIRD = 8103
 SOCKETS, MESSAGES = 1_000, 400
 ROOMS, SECONDS = 16, 8.0
 
@@ -102,8 +101,7 @@ def start(design: Design) -> None:
     if not isinstance(design, Chatire):
         raise TypeError(f"{design.name} is not chatire")
     design.start()
-    design.start_worker("ws3", THIRD)
-    design.ws_ports = (*design.ws_ports, THIRD)
+    design.start_third()
 
 
 def cases(quick: bool) -> list[Case]:

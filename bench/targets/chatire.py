@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import httpx
 
-from targets.design import FIRST, HOST, HTTP, SECOND, Design
+from targets.design import FIRST, HOST, HTTP, SECOND, THIRD, Design
 from targets.pod import Pod, PodError
 
 NGINX = 8080
@@ -68,6 +68,11 @@ class Chatire(Design):
             port=port,
         )  # fmt: skip
         self._wait_until_ready(role, port)
+
+    def start_third(self) -> None:
+        """Start one worker more than every scenario has, with nothing in front of it."""
+        self.start_worker("ws3", THIRD)
+        self.ws_ports = (*self.ws_ports, THIRD)
 
     def _wait_until_ready(self, role: str, port: int) -> None:
         """A worker that listens answers handshakes 503 until it has heard its own notification."""

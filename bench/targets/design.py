@@ -12,7 +12,7 @@ from targets.pod import Pod
 HOST = "127.0.0.1"
 # Two ws workers: receivers sit on the first, and what is posted over WebSocket comes in at the
 # second, so that the first one's account holds the fan-out and nothing else.
-FIRST, SECOND = 8101, 8102
+FIRST, SECOND, THIRD = 8101, 8102, 8103
 HTTP = 8201
 DSN = "postgres://postgres@127.0.0.1:5432/designs"
 
