@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import ssl
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,48 +12,13 @@ import pytest
 import accidents
 from conftest import Figure, on_one_release
 from lab import ANSIBLE, PLAYBOOKS, RECONNECT_SECONDS, Host, Lab, expect_clean, run, wait_until
+from single import Single
+from wrong_variables import WRONG
 
 # On a quiet machine; told at the end of a run, and not held to in a test: this one may be busy.
 BARE_SECONDS, AGAIN_SECONDS = 240, 60
 # Read by the fixture below.
 on_bookworm = pytest.mark.parametrize("single", ["bookworm"], indirect=True)
-
-
-@dataclass
-class Single:
-    """One host for everything, and the release it was provisioned with."""
-
-    lab: Lab
-    host: Host
-    inventory: Path
-    bundle: Path
-
-    @property
-    def url(self) -> str:
-        return f"https://{self.host.name}"
-
-    def current(self) -> str:
-        return self.host.shell("basename $(readlink /opt/chatire/current)").output.strip()
-
-    def kept(self) -> set[str]:
-        """The releases on the host's disk."""
-        return set(self.host.shell("ls /opt/chatire/releases").output.split())
-
-    def running(self) -> set[str]:
-        """The releases that processes of the tiers run."""
-        units = "chatire-http@1 chatire-http@2 chatire-ws@1 chatire-ws@2"
-        pids = f"systemctl show --property=MainPID --value {units} | grep ."
-        found = self.host.shell(f"for pid in $({pids}); do readlink /proc/$pid/cwd; done").output
-        return {line.split("/")[4] for line in found.split()}
-
-    def nginx_files(self) -> str:
-        """What nginx runs by, byte for byte, and whatever else lies there."""
-        return self.host.shell("cd /etc/chatire/nginx && sha256sum $(ls -A)").output
-
-    def answers(self) -> bool:
-        """Whether nginx does, at the address that people know."""
-        certificate = self.host.shell("cat /etc/chatire/tls/site.pem").output
-        return ssl.get_server_certificate((self.host.name, 443)) == certificate
 
 
 @pytest.fixture(scope="module", params=["trixie", "bookworm"])
@@ -80,80 +43,6 @@ def vault(single: Single, monkeypatch: pytest.MonkeyPatch) -> Path:
     inventory, password = single.lab.vaulted(single.inventory)
     monkeypatch.setitem(ANSIBLE, "ANSIBLE_VAULT_PASSWORD_FILE", str(password))
     return inventory
-
-
-# By what is wrong: what is set, and what is told of it.
-WRONG: dict[str, tuple[dict[str, object], list[str]]] = {
-    "processes": (
-        {"chatire_ws_processes": "many"},
-        ["chatire_ws_processes is 'many'; expected a number from 1 to 9."],
-    ),
-    "names": (
-        {"chatire_extra_names": "www.example.org"},
-        ['chatire_extra_names is "www.example.org"; expected a list of further host names.'],
-    ),
-    "releases": (
-        {"chatire_kept_releases": 0},
-        ["chatire_kept_releases is '0'; expected a number from 1 to 99."],
-    ),
-    "unknown-limit": (
-        {"chatire_settings": {"CHATIRE_WS_FRAMES": 1}},
-        ['chatire_settings is {"CHATIRE_WS_FRAMES": 1}; expected'],
-    ),
-    "numbers": (
-        {
-            "chatire_access_minutes": "ten",
-            "chatire_refresh_days": 367,
-            "chatire_http_workers": 65,
-            "chatire_http_threads": 0,
-            "chatire_ws_max_sockets": 0,
-            "chatire_drain_seconds": 3601,
-            "chatire_log_level": "LOUD",
-            "chatire_settings": {"CHATIRE_WS_DEAF_SECONDS": 5},
-        },
-        [
-            "chatire_access_minutes is 'ten'; expected a whole number from 1 to 1440",
-            "chatire_refresh_days is '367'; expected a whole number from 1 to 366",
-            "chatire_http_workers is '65'; expected a whole number from 1 to 64",
-            "chatire_http_threads is '0'; expected a whole number from 1 to 256",
-            "chatire_ws_max_sockets is '0'; expected a whole number from 1 to 1000000",
-            "CHATIRE_WS_DEAF_SECONDS is '5'; expected a whole number from 10 to 3600",
-            "chatire_drain_seconds is '3601'; expected a whole number from 0 to 3600",
-            "chatire_log_level is 'LOUD'; expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL",
-        ],
-    ),
-    "certificate": (
-        {"nginx_tls": "letsencrypt"},
-        ["nginx_tls is 'letsencrypt'; expected one of self-signed, files, acme."],
-    ),
-    "no-files": (
-        {"nginx_tls": "files"},
-        ["but nginx_certificate_file or nginx_key_file is not set"],
-    ),
-    "missing-files": (
-        {
-            "nginx_tls": "files",
-            "nginx_certificate_file": "/etc/hostname",
-            "nginx_key_file": "/nowhere.key",
-        },
-        ["nginx_key_file names /nowhere.key, which is no file on the controller"],
-    ),
-    "missing-ca": (
-        {"nginx_tls": "acme", "nginx_acme_ca_file": "/nowhere.pem"},
-        ["nginx_acme_ca_file names /nowhere.pem, which is no file on the controller"],
-    ),
-    "directory": (
-        {"nginx_tls": "acme", "nginx_acme_directory": "ca.example.org"},
-        ["nginx_acme_directory is 'ca.example.org'; expected an address"],
-    ),
-    # 2 · 4 · 9 for http, 2 · 7 for ws, and 20.
-    "connections": (
-        {"chatire_http_workers": 4, "postgresql_max_connections": 100},
-        ["may open 106 connections, PostgreSQL takes 100: raise postgresql_max_connections"],
-    ),
-    # Ansible's own words, by the role's argument spec.
-    "kind": ({"http_ready_seconds": "soon"}, ["http_ready_seconds", "unable to convert to int"]),
-}
 
 
 @on_one_release
