@@ -2,7 +2,7 @@
 
 A `Target` is one running chat: an address that users know, the nodes behind it (a node is one
 process tree: a container on compose, a unit on a server), and the operator's ways in. Tests speak
-of targets and nodes only; `conftest.py` knows how to reach them.
+of targets and nodes only; `containers.py` and `servers.py` know how to reach them.
 """
 
 from __future__ import annotations
