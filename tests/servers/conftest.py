@@ -23,17 +23,25 @@ class Figure(Protocol):
 on_one_release = pytest.mark.on_one_release
 
 
+def topology(test: pytest.Function) -> str:
+    """Whose hosts a test goes to: a Debian's, where one module has both, else its module's."""
+    parameters = test.callspec.params if hasattr(test, "callspec") else {}
+    name: str = parameters.get("single", test.module.__name__.removeprefix("test_"))
+    return name
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
-        if item.get_closest_marker("on_one_release") and "bookworm" in item.name:
+        # One process for all that share hosts, where several run (--dist loadgroup).
+        item.add_marker(pytest.mark.xdist_group(topology(item)))
+        if item.get_closest_marker("on_one_release") and topology(item) == "bookworm":
             item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
-    # The topology: what stands in brackets, or the module's name.
-    where = getattr(getattr(request.node, "callspec", None), "id", request.module.__name__[5:])
+    where = topology(request.node)
 
     def note(what: str, seconds: float, goal: float | None = None) -> None:
         line = f"  {where:<10}{what:<28}{seconds:>7.1f} s"
