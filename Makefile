@@ -34,12 +34,12 @@ superuser: ## make an account for the admin pages
 	@compose/commands/superuser
 
 .PHONY: backup
-backup: ## write all that the database holds to a file, under traffic (FILE=…)
-	@FILE='$(FILE)' compose/commands/backup
+backup: ## write all that the database holds to a file, under traffic (FILE=…); with INVENTORY=… on the servers
+	@$(if $(INVENTORY),INVENTORY='$(INVENTORY)' deploy/ansible/play backup $(ARGS),FILE='$(FILE)' compose/commands/backup)
 
 .PHONY: restore
-restore: ## put a backup in the database's place (FILE=…, or UNDO=yes; asks; CONFIRM=yes does not)
-	@FILE='$(FILE)' UNDO='$(UNDO)' compose/commands/restore
+restore: ## put a backup in the database's place (FILE=…, or UNDO=yes; asks; CONFIRM=yes does not); servers: INVENTORY=…
+	@FILE='$(FILE)' UNDO='$(UNDO)' $(if $(INVENTORY),INVENTORY='$(INVENTORY)' deploy/ansible/play restore $(ARGS),compose/commands/restore)
 
 .PHONY: dev
 dev: ## edit and see: both tiers from app/, reloaded when a file changes

@@ -34,6 +34,7 @@ MODULES = [
     "ports",
     "tls",
     "files",
+    "backups",
     "delivery",
     "protocol",
     "slow",
@@ -47,7 +48,9 @@ TARGET = pytest.StashKey[Target]()
 
 # What only hosts have: units, firewalls, certificates, files that outlive a container.
 if not os.environ.get("CHATIRE_INVENTORY"):
-    collect_ignore = [f"test_{name}.py" for name in ("units", "hosts", "ports", "tls", "files")]
+    collect_ignore = [
+        f"test_{name}.py" for name in ("units", "hosts", "ports", "tls", "files", "backups")
+    ]
 
 
 def pytest_configure(config: pytest.Config) -> None:

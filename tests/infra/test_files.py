@@ -18,6 +18,7 @@ FILES = [
     ("postgres", "/etc/postgresql/*/main/pg_hba.conf", "postgres", 0o640),
     ("postgres", "/var/lib/postgresql/chatire.key", "postgres", 0o600),
     ("postgres", "/var/log/postgresql/*.log", "postgres", 0o640),
+    ("postgres", "/var/backups/chatire", "postgres", 0o700),
 ]
 
 
@@ -40,6 +41,7 @@ def test_no_more_users_read_it_than_need_to(
 def test_code_and_settings_are_changed_by_root_only(machine: Machine) -> None:
     """What runs with secrets cannot be replaced by what runs; the secrets' owners cannot either."""
     folders = f"{machine.variables['chatire_root']} /etc/chatire /usr/local/lib/chatire"
+    folders += " /usr/local/sbin"
     units = "/etc/systemd/system"
     found = machine.check(
         f"for folder in {folders} {units}; do [ ! -d $folder ] ||"

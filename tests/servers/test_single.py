@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import accidents
+import backups
 from conftest import Figure, on_one_release
 from lab import ANSIBLE, PLAYBOOKS, RECONNECT_SECONDS, Host, Lab, expect_clean, run, wait_until
 from single import Single
@@ -283,6 +284,20 @@ def test_a_database_that_is_told_to_end_comes_back(single: Single) -> None:
     with single.lab.traffic(single.url, single.host) as traffic:
         pass
     expect_clean(traffic.count)
+
+
+@on_one_release
+def test_a_backup_is_restored_and_taken_back(
+    single: Single, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = single.lab.trust(single.host)
+    monkeypatch.setenv("SSL_CERT_FILE", trusted["SSL_CERT_FILE"])
+    backups.restored_and_undone(single)
+
+
+@on_one_release
+def test_what_is_no_backup_is_not_restored_and_a_full_disk_is_told(single: Single) -> None:
+    backups.refused(single)
 
 
 @on_one_release

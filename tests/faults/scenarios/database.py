@@ -169,7 +169,7 @@ def read_only(run: Run) -> None:
     "a backup, 8 s of messages, and the backup again: another history",
     within=20,
     seconds=50,
-    compose_only="the playbooks make no backup",
+    compose_only="make test-servers takes and restores a backup",
 )
 def older_backup(run: Run) -> None:
     """Everybody is told `reset` and starts over, without a person."""
