@@ -1,4 +1,4 @@
-# Every target is a script in compose/commands; `make` alone lists them.
+# Every target is one script; `make` alone lists them.
 # A line with ## is a target's help.
 
 .DEFAULT_GOAL := help
@@ -35,7 +35,7 @@ superuser: ## make an account for the admin pages
 
 .PHONY: backup
 backup: ## write all that the database holds to a file, under traffic (FILE=…); with INVENTORY=… on the servers
-	@$(if $(INVENTORY),INVENTORY='$(INVENTORY)' deploy/ansible/play backup $(ARGS),FILE='$(FILE)' compose/commands/backup)
+	@$(if $(INVENTORY),INVENTORY='$(INVENTORY)' FILE='$(FILE)' deploy/ansible/play backup $(ARGS),FILE='$(FILE)' compose/commands/backup)
 
 .PHONY: restore
 restore: ## put a backup in the database's place (FILE=…, or UNDO=yes; asks; CONFIRM=yes does not); servers: INVENTORY=…

@@ -10,8 +10,8 @@ from realtime.hub import Hub
 # clients' closing handshakes need.
 SHARE = 0.6
 # Few sockets are let go faster, but each of them costs the workers that take it a handshake and a
-# resume: two cores take 400 a second with everything else (`make bench WHAT=storm`), and in a
-# deploy every old worker drains at once.
+# resume: two cores took 400 a second with everything else when this was chosen, 800 since
+# (`make bench WHAT=storm`), and in a deploy every old worker drains at once.
 SOCKETS_PER_SECOND = 60
 BATCH_SECONDS = 0.1
 

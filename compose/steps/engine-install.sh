@@ -19,7 +19,7 @@ check_can_install() {
     debian:12 | debian:13) ;;
     *) fail "$found, and this is ${id:-an unknown system} $version_id, where nothing is installed for you; $wanted." ;;
     esac
-    [ "$(id -u)" -eq 0 ] || fail "$found, and only root can install it; run: sudo make up (once), or $wanted."
+    [ "$(id -u)" -eq 0 ] || fail "$found, and only root can install it; run: sudo make up, and the other targets with sudo from then on; or $wanted, for a user who may use it."
 }
 
 read_os_release() {

@@ -106,8 +106,6 @@ def take(browser: Browser, folder: Path) -> None:
     picture(ada.page, folder / "chat-dark.png")
     grace.field().fill("")
     picture(grace.page, folder / "chat-phone.png")
-    grace.page.emulate_media(color_scheme="dark")
-    picture(grace.page, folder / "chat-phone-dark.png")
     ada.page.emulate_media(color_scheme="light")
     ada.page.get_by_role("link", name="Back to your chats").click()
     expect(ada.page.get_by_role("listitem")).to_have_count(len(OTHERS) + 1)
