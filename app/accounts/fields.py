@@ -11,6 +11,9 @@ from rest_framework import serializers
 # Django's own limit, of the column.
 USERNAME_MAX_LENGTH = 150
 
+# How many characters of a name become one by NFKC, at most: a letter and its marks.
+SHRINKS = 4
+
 # Hashing is meant to be slow; this keeps its input small. Far beyond any pass phrase.
 PASSWORD_MAX_LENGTH = 1024
 
@@ -44,6 +47,10 @@ class UsernameField(TextField):
         super().__init__(**kwargs)
 
     def to_internal_value(self, data: Any) -> str:
+        # Normalising takes time that grows with the square of the length, and makes a name shorter
+        # only so far.
+        if isinstance(data, str) and len(data) > SHRINKS * USERNAME_MAX_LENGTH:
+            self.fail("max_length", max_length=self.max_length)
         return normalized(super().to_internal_value(data))
 
 

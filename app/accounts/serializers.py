@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import IntegrityError
 from djoser import serializers as djoser
 from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
@@ -13,6 +14,7 @@ from accounts.fields import NewUsernameField, PasswordField, TextField, Username
 
 # Django's own limit, of the column.
 EMAIL_MAX_LENGTH = 254
+TAKEN = "A user with that username already exists."
 
 
 class AccountSerializer(serializers.ModelSerializer[User]):
@@ -30,11 +32,7 @@ class AccountSerializer(serializers.ModelSerializer[User]):
 class SignUpSerializer(djoser.UserCreateSerializer):
     """A new account, held against Django's rules for passwords."""
 
-    username = NewUsernameField(
-        validators=[
-            UniqueValidator(User.objects.all(), message="A user with that username already exists.")
-        ]
-    )
+    username = NewUsernameField(validators=[UniqueValidator(User.objects.all(), message=TAKEN)])
     password = PasswordField(write_only=True)
     email = serializers.EmailField(
         max_length=EMAIL_MAX_LENGTH, required=False, allow_blank=True, allow_null=True
@@ -43,6 +41,14 @@ class SignUpSerializer(djoser.UserCreateSerializer):
     class Meta:
         model = User
         fields = ["id", "username", "email", "password"]
+
+    def create(self, validated_data: dict[str, Any]) -> User:
+        """The account; raises ValidationError where somebody took the name a moment ago."""
+        try:
+            user: User = self.perform_create(validated_data)
+        except IntegrityError as error:
+            raise serializers.ValidationError({"username": [TAKEN]}, "unique") from error
+        return user
 
 
 class SetPasswordSerializer(djoser.SetPasswordSerializer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from chat.overview import Position
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+LIMIT_PATTERN = re.compile(r"(-?)0*([0-9]+)")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,10 +47,13 @@ def limit_of(query: QueryDict) -> int:
     """?limit=, clamped; raises ValidationError for what is not a number."""
     if "limit" not in query:
         return DEFAULT_LIMIT
-    value = integer(query["limit"])
-    if not isinstance(value, int):
+    if not (number := LIMIT_PATTERN.fullmatch(query["limit"])):
         raise ValidationError({"limit": ["Not a whole number."]})
-    return min(max(value, 1), MAX_LIMIT)
+    sign, digits = number.groups()
+    if sign:
+        return 1
+    # However many digits it has: Python reads some thousand at most.
+    return min(max(int(digits), 1), MAX_LIMIT) if len(digits) <= len(str(MAX_LIMIT)) else MAX_LIMIT
 
 
 def window_of(query: QueryDict) -> Window:

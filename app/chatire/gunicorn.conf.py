@@ -3,7 +3,9 @@
 import os
 
 from chatire import env
+from ops import serverrefusal
 
+serverrefusal.install()
 os.environ.setdefault("CHATIRE_TIER", "http")
 CONFIG = env.load()
 

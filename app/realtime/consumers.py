@@ -258,7 +258,10 @@ class ChatEndpoint:
             socket.close(FORBIDDEN, "not a member any more")
         except AWAY:
             # Whether it is stored is not known; sent again with its client_id, it is once.
-            detail = "The database is away; send it again with the same client_id."
+            remedy = "send it again with the same client_id."
+            if draft.client_id is None:
+                remedy = "look whether the message is there before sending it again."
+            detail = f"The database is away; {remedy}"
             socket.push(events.error_frame("unavailable", detail, draft.client_id))
         else:
             row = posted.row

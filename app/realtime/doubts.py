@@ -66,6 +66,8 @@ class Doubts:
         async with pool.connection() as db:
             # Before the query, so that a change during it is looked at again.
             self._members.discard(chat_id)
+            room = self._hub.rooms.get(chat_id)
+            before = room.sockets() if room else set()
             try:
                 inside = await table.amembers(db, chat_id)
                 standing = await astanding(db, chat_id)
@@ -73,7 +75,8 @@ class Doubts:
                 self._members.add(chat_id)
                 raise
         if room := self._hub.rooms.get(chat_id):
-            room.settle({user.id for user in inside.members}, inside.departures)
+            if room.settle({user.id for user in inside.members}, inside.departures, before):
+                self.members([chat_id])
             room.send(events.members_frame(inside.members).encode())
             # Marks may have been missed for the same reason.
             room.learn(standing.marks)

@@ -135,9 +135,17 @@ class Inbox:
             self._last_seqs[chat_id] = seq
             self._mark((chat_id, user_id) for user_id in users)
 
-    def _found(self, chat_id: int, last_seq: int) -> None:
-        """Take what the table says: of interest only where no hint has said it."""
-        if last_seq > self._last_seqs.get(chat_id, last_seq):
+    def _standings(self, chats: Iterable[int]) -> dict[int, int]:
+        """What is known of these chats now, before the table is asked."""
+        return {chat_id: self._last_seqs[chat_id] for chat_id in chats if chat_id in self._watchers}
+
+    def _found(self, chat_id: int, last_seq: int, before: dict[int, int]) -> None:
+        """Take what the table says: of interest where no hint has said it, or where a restore took
+        numbers back, `before` being what was known when it was asked."""
+        known = self._last_seqs.get(chat_id, last_seq)
+        if last_seq < before.get(chat_id, last_seq):
+            self._last_seqs[chat_id] = known = last_seq - 1
+        if last_seq > known:
             self.hear(chat_id, last_seq)
 
     def changed(self, chat_id: int, user_id: int) -> None:
@@ -159,8 +167,9 @@ class Inbox:
             self._turn = list(self._watchers)
         chats, self._turn = self._turn[:TICK_CHATS], self._turn[TICK_CHATS:]
         if chats:
+            before = self._standings(chats)
             for chat_id, last_seq in await pool.fetch(LAST_SEQS_SQL, {"chats": chats}):
-                self._found(chat_id, last_seq)
+                self._found(chat_id, last_seq, before)
 
     async def _load(self, users: list[int], *, first: bool) -> None:
         """Compare the table with what is watched; mark the differences unless it is the `first`."""
@@ -169,6 +178,7 @@ class Inbox:
             for user_id in users
             if (watcher := self._users.get(user_id)) is not None
         }
+        before = self._standings(chat_id for chats in known.values() for chat_id in chats)
         rows = await pool.fetch(CHATS_SQL, {"users": users})
         for user_id, chat_id, uri, last_seq in rows:
             watcher = self._users.get(user_id)
@@ -176,7 +186,7 @@ class Inbox:
                 continue
             if chat_id in watcher.chats:
                 known[user_id].discard(chat_id)
-                self._found(chat_id, last_seq)
+                self._found(chat_id, last_seq, before)
             else:
                 self._watch(watcher, chat_id, uri, user_id, last_seq)
                 if not first:
@@ -218,6 +228,12 @@ class Inbox:
         frames = Frames([frame.encode()])
         for socket in watcher.sockets:
             socket.outbox.push(frames)
+
+    def close_sockets(self, code: int, reason: str) -> None:
+        """Close every inbox socket: what their clients hold is no longer so."""
+        for watcher in self._users.values():
+            for socket in watcher.sockets:
+                socket.close(code, reason)
 
     async def close(self) -> None:
         """Stop what runs."""

@@ -288,17 +288,31 @@ class Room:
                 self.detach(socket)
                 self._suspended.add(socket)
 
-    def settle(self, members: set[int], departures: int) -> None:
-        """Close every socket whose user is no member, as of so many departures."""
+    def sockets(self) -> set[Socket]:
+        """Every socket that is here, whatever it is sent."""
+        return {*self.live, *self._joining, *self._suspended}
+
+    def settle(self, members: set[int], departures: int, before: set[Socket]) -> bool:
+        """Close every socket whose user is no member, as of so many departures.
+
+        One that is not among those `before` the table was asked may be of somebody who has joined
+        since. It is sent nothing until the table was asked again: then this returns True.
+        """
         self.departures = max(self.departures, departures)
         self._marks.keep(members)
-        for socket in [*self.live, *self._joining, *self._suspended]:
+        doubtful = False
+        for socket in self.sockets():
             if socket.user.id not in members:
                 self.detach(socket)
-                socket.close(FORBIDDEN, "not a member any more")
+                if socket in before:
+                    socket.close(FORBIDDEN, "not a member any more")
+                else:
+                    self._suspended.add(socket)
+                    doubtful = True
             elif socket in self._suspended:
                 # In again meanwhile: the client resumes without having missed anything.
                 socket.close(RESTART, "come back")
+        return doubtful
 
     def close_sockets(self, code: int, reason: str, user_id: int | None = None) -> None:
         """Close every socket here, or those of one user."""

@@ -27,7 +27,8 @@ class Door:
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
-        self._origins = allowed_origins(settings.ENV.origins)
+        # Whose pages may use the API may listen, too.
+        self._origins = allowed_origins([*settings.ENV.origins, *settings.ENV.cors_origins])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         origin = origin_of(scope["headers"])

@@ -107,6 +107,7 @@ class Ticks:
         if hub.epoch and found != hub.epoch:
             logger.warning("the database tells another history: all chats are opened anew")
             rewritten = list(hub.rooms.values())
+            hub.inbox.close_sockets(RESTART, "the history has changed")
         else:
             # A restore that nobody told of with `new_epoch`: numbers were taken back.
             rewritten = [

@@ -32,7 +32,8 @@ BATCH = 100
 WAIT_SECONDS = 4.0
 CLOSE_SECONDS = 2.0
 # A connection that breaks so soon was dead when it was lent: ended by the server a moment ago,
-# perhaps with all others of the pool. A message may go twice, its client_id lets it in once.
+# perhaps with all others of the pool. A message may go twice where its client_id lets it in once;
+# one without is not tried again, for it may be stored already.
 BROKEN_SECONDS = 0.5
 # PostgreSQL lets one transaction with a notification commit at a time. Where that takes longer than
 # TELL_SECONDS (a slow disk, a synchronous standby, many workers that do the same), hints go by
@@ -144,11 +145,14 @@ class Writer:
     async def _together(self, batch: list[_Waiting]) -> list[Posted | Exception | None]:
         """Store a batch in one transaction; what became of each, None where that is not clear."""
         posts = [one.post for one in batch]
+        again = all(_may_go_twice(post) for post in posts)
         try:
-            return list(await self._tried(lambda db: actions.apost_together(db, posts)))
+            return list(await self._tried(lambda db: actions.apost_together(db, posts), again))
         except actions.TOGETHER_FAILED:
             # Nothing is stored, and one bad message must not fail the others.
             return [None] * len(batch)
+        except psycopg.OperationalError as error:
+            return [None if not again and _may_go_twice(post) else error for post in posts]
         except Exception as error:
             return [error] * len(batch)
 
@@ -177,11 +181,12 @@ class Writer:
         return alone and self._tells and self._loop.time() >= self._tells_after
 
     async def _apost(self, post: Post, tell: bool) -> Posted:
+        again = _may_go_twice(post)
         if not tell:
-            return await self._tried(lambda db: actions.apost_message(db, *post))
+            return await self._tried(lambda db: actions.apost_message(db, *post), again)
         began = self._loop.time()
         try:
-            return await self._tried(lambda db: self._tell(db, post))
+            return await self._tried(lambda db: self._tell(db, post), again)
         finally:
             if (now := self._loop.time()) - began > TELL_SECONDS:
                 self._tells_after = now + ALONE_SECONDS
@@ -194,18 +199,22 @@ class Writer:
         finally:
             self.telling.discard(backend)
 
-    async def _tried(self, work: Callable[[pool.Connection], Awaitable[T]]) -> T:
-        """Work on a connection, and on another one when the first was dead already."""
+    async def _tried(self, work: Callable[[pool.Connection], Awaitable[T]], again: bool) -> T:
+        """Work on a connection, and `again` on another one when the first was dead already."""
         end = self._loop.time() + BROKEN_SECONDS
         while True:
             async with pool.promptly() as db:
                 try:
                     return await work(db)
                 except psycopg.OperationalError:
-                    if not db.closed or self._loop.time() > end:
+                    if not again or not db.closed or self._loop.time() > end:
                         raise
 
     def _release(self, uris: Iterable[str]) -> None:
         self._busy.difference_update(uris)
         if self._waiting:
             self._wake()
+
+
+def _may_go_twice(post: Post) -> bool:
+    return post.draft.client_id is not None

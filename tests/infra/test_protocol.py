@@ -433,3 +433,22 @@ def test_a_connection_that_ends_without_a_close_frame_is_forgotten(
         while alice.username in online:
             online = [user["username"] for user in reader.until("presence")["online"]]
         assert online == [bob.username]
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("QQ", {}),
+        ("GET", {f"X-Filler-{number}": "x" for number in range(120)}),
+        ("POST", {"Content-Type": "application/json; a*=foo''bar"}),
+    ],
+    ids=["method", "headers", "parameter"],
+)
+def test_what_django_does_not_get_to_see_is_refused_as_json_too(
+    chat: Chat, method: str, headers: dict[str, str]
+) -> None:
+    """gunicorn's own refusals are HTML, and an error while a request is made is a traceback."""
+    answer = chat.http.request(method, "/api/chats/", headers=headers)
+    assert 400 <= answer.status_code < 500, told(answer)
+    assert answer.headers["Content-Type"] == "application/json", told(answer)
+    assert set(answer.json()) == {"detail", "code"}, told(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -41,16 +42,19 @@ def test_an_address_may_be_nothing(nothing: str | None) -> None:
 def test_of_two_who_want_a_name_at_once_one_gets_it(transactional_db: Any) -> None:
     barrier = Barrier(2)
 
-    def work(_: int) -> int:
+    def work(_: int) -> Any:
         barrier.wait(timeout=10)
         try:
-            status: int = sign_up(username="dora", password=PASSWORD).status_code
-            return status
+            return sign_up(username="dora", password=PASSWORD)
         finally:
             connection.close()
 
     with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(work, range(2))) == [201, 400]
+        answers = {answer.status_code: answer.json() for answer in pool.map(work, range(2))}
+    assert answers.keys() == {201, 400}
+    # As who comes later is told.
+    assert answers[400] == sign_up(username="dora", password=PASSWORD).json()
+    assert list(answers[400]) == ["username"]
 
 
 def test_one_may_sign_in_with_the_new_account() -> None:
@@ -130,6 +134,23 @@ def test_a_name_is_kept_in_normal_form_and_found_in_any() -> None:
     assert sign_up(username="ｄｏｒａ", password=PASSWORD).json()["username"] == "dora"  # noqa: RUF001
     body = {"username": "ｄｏｒａ", "password": PASSWORD}  # noqa: RUF001
     assert nobody().post("/auth/jwt/create/", body).status_code == 200
+
+
+def test_a_name_that_is_far_too_long_is_not_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes time by the square: thirty thousand marks would hold a process for seconds."""
+    lengths: list[int] = []
+    normalize = unicodedata.normalize
+
+    def noting(form: Any, text: str) -> str:
+        lengths.append(len(text))
+        return normalize(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", noting)
+    name = "a" + chr(0x301) * 4_000 + chr(0x316) * 4_000
+    assert sign_up(username=name, password=PASSWORD).status_code == 400
+    body = {"username": name, "password": PASSWORD}
+    assert nobody().post("/auth/jwt/create/", body).status_code in (400, 401)
+    assert max(lengths, default=0) <= 1_000
 
 
 def test_white_space_around_a_password_is_part_of_it() -> None:

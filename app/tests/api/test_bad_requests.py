@@ -164,6 +164,24 @@ def test_bodies_are_utf_8_whatever_they_claim(
 
 
 @pytest.mark.parametrize(
+    "parameter", ["a*=foo''bar", "a*=idna''%41", "a*=utf-8", "boundary*=foo''x"]
+)
+def test_parameters_of_a_type_that_cannot_be_read_are_left_out(
+    transactional_db: Any, parameter: str
+) -> None:
+    client = WSGIClient(application)
+    body = f'{{"username": "dora", "password": "{PASSWORD}"}}'
+    answer = client.post(
+        "/auth/users/", data=body.encode(), content_type=f"application/json; {parameter}"
+    )
+    assert answer.status_code == 201, answer.data
+    assert client.get("/healthz", content_type=f"text/plain; {parameter}").status_code == 200
+    form = client.post("/auth/users/", data=b"x", content_type=f"multipart/form-data; {parameter}")
+    assert form.status_code == 400, form.data
+    assert form.json is not None
+
+
+@pytest.mark.parametrize(
     ("content_type", "body"),
     [
         ("multipart/form-data", b"x"),

@@ -45,6 +45,9 @@ def test_limit_is_clamped(bob: Person, uri: str) -> None:
     assert page(bob, uri, limit=0) == ([7], True)
     assert page(bob, uri, limit=-5) == ([7], True)
     assert len(page(bob, uri, limit=10**30)[0]) == 7
+    assert len(page(bob, uri, limit="9" * 5_000)[0]) == 7
+    assert page(bob, uri, limit="-" + "9" * 5_000) == ([7], True)
+    assert page(bob, uri, limit="0" * 5_000 + "2") == ([6, 7], True)
     chat = Chat.objects.get()
     Message.objects.bulk_create(
         Message(chat=chat, seq=seq, author=bob.user, text="x") for seq in range(8, 260)

@@ -364,8 +364,11 @@ def test_a_refused_handshake_fills_no_log(workers: Pair, alice: Person) -> None:
     assert workers[0].log_text()[before:] == ""
 
 
-@pytest.mark.parametrize("origin", [ORIGIN, "http://127.0.0.1:8080", "HTTP://LOCALHOST:8080"])
-def test_the_own_page_gets_in_by_either_name_of_loopback(
+@pytest.mark.parametrize(
+    "origin",
+    [ORIGIN, "http://127.0.0.1:8080", "HTTP://LOCALHOST:8080", "https://friend.example"],
+)
+def test_the_own_page_gets_in_by_either_name_of_loopback_and_one_that_may_use_the_api(
     workers: Pair, alice: Person, origin: str
 ) -> None:
     uri = make_room(alice)

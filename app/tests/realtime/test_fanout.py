@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import uvicorn
 from django.db import connection
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
 from chat import actions, events
 from realtime import wire
 from realtime.hints import Hint
-from realtime.hub import close_hub, get_hub
-from realtime.routing import application
+from realtime.hub import get_hub
 from realtime.wire import WireProtocol
 from tests.people import Person
+from tests.realtime.inside import hear, served, socket
 from tests.realtime.rooms import post
-from tests.realtime.waiting import auntil
-from tests.realtime.workers import free_port
 
 SOCKETS = 5
 
@@ -30,43 +26,13 @@ SOCKETS = 5
 @contextlib.asynccontextmanager
 async def sockets(person: Person, uri: str) -> AsyncIterator[list[ClientConnection]]:
     """Sockets of one chat, live and told who is online, on a server in this event loop."""
-    hub = await get_hub()
-    await auntil(lambda: not hub.listener.health().reason, "the listener hears")
-    port = free_port()
-    config = uvicorn.Config(
-        application, port=port, ws=WireProtocol, log_config=None, lifespan="off"
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.ensure_future(server._serve())
-    await auntil(lambda: server.started, "the server serves")
-    try:
-        async with contextlib.AsyncExitStack() as stack:
-            opened = [
-                await stack.enter_async_context(
-                    connect(
-                        f"ws://127.0.0.1:{port}/ws/chats/{uri}/",
-                        subprotocols=["chatire", f"jwt.{person.access}"],  # type: ignore[list-item]
-                        proxy=None,
-                        compression=None,
-                    )
-                )
-                for _ in range(SOCKETS)
-            ]
-            for socket in opened:
-                await hear(socket, "presence")
-            yield opened
-    finally:
-        server.should_exit = True
-        await serving
-        await close_hub()
-
-
-async def hear(socket: ClientConnection, kind: str) -> Any:
-    """The next frame of this type."""
-    async with asyncio.timeout(10):
-        while (frame := json.loads(await socket.recv()))["type"] != kind:
-            pass
-    return frame
+    async with served() as port, contextlib.AsyncExitStack() as stack:
+        opened = [
+            await stack.enter_async_context(socket(port, person, uri)) for _ in range(SOCKETS)
+        ]
+        for client in opened:
+            await hear(client, "presence")
+        yield opened
 
 
 @pytest.fixture
@@ -106,7 +72,7 @@ async def test_a_message_is_encoded_and_framed_once_for_all_sockets(
     monkeypatch.setattr("realtime.outbox.framed", framing)
     async with sockets(alice, uri) as opened:
         await opened[0].send('{"message": "once"}')
-        assert [(await hear(socket, "message"))["seq"] for socket in opened] == [1] * SOCKETS
+        assert [(await hear(client, "message"))["seq"] for client in opened] == [1] * SOCKETS
         assert len(encoded) == 1
         assert framed == [encoded[0].encode()]
         assert [frames is written[0] for frames in written] == [True] * SOCKETS
@@ -131,7 +97,7 @@ async def test_what_comes_in_one_turn_of_the_loop_is_one_write_for_each_socket(
         await asyncio.to_thread(post_three)
         for hint in hints:
             hub.hear(hint)
-        for socket in opened:
-            assert [(await hear(socket, "message"))["message"] for _ in hints] == ["0", "1", "2"]
+        for client in opened:
+            assert [(await hear(client, "message"))["message"] for _ in hints] == ["0", "1", "2"]
         assert len(written) == SOCKETS
         assert {frames.count(b'"type":"message"') for frames in written} == {3}

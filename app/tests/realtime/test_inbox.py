@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chat import actions, roster
+from chat import actions, epoch, roster
+from chat.models import Chat, Message
 from tests.people import Person, sign_in
 from tests.realtime.clients import Frame, chat, inbox
 from tests.realtime.rooms import chat_id, make_room, post, user_of
@@ -79,6 +80,30 @@ def test_ones_own_new_chat_shows_in_the_inbox(workers: Pair, alice: Person) -> N
             "last_seq": 0,
             "unread": 0,
         }
+
+
+def test_numbers_that_a_restore_took_back_are_shown_and_counted_on_from(
+    workers: Pair, alice: Person, bob: Person
+) -> None:
+    uri = make_room(alice, bob)
+    for _ in range(5):
+        post(alice, uri)
+    with inbox(workers[0], bob) as client:
+        post(alice, uri)
+        client.expect("chat", where=lambda frame: frame["last_seq"] == 6)
+        Message.objects.filter(chat__uri=uri, seq__gt=2).delete()
+        Chat.objects.filter(uri=uri).update(last_seq=2)
+        client.expect("chat", where=lambda frame: frame["last_seq"] == 2)
+        post(alice, uri, "three")
+        frame = client.expect("chat", where=lambda frame: frame["last_seq"] == 3)
+        assert frame["last_message"]["message"] == "three"
+
+
+def test_another_history_has_the_list_fetched_anew(workers: Pair, alice: Person) -> None:
+    with inbox(workers[0], alice) as client, chat(workers[0], alice, make_room(alice)) as other:
+        other.ready()
+        epoch.renew()
+        assert client.closed() == 1012
 
 
 def test_what_changes_right_after_the_handshake_is_not_lost(

@@ -216,6 +216,40 @@ def test_a_connection_that_the_server_ends_is_changed_for_another(
     assert [text for _, text, _ in stored(uri)] == [str(number) for number in range(count)]
 
 
+def test_one_without_a_client_id_is_not_sent_twice(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks behind the commit: nobody knows, and only a name lets it in once."""
+    alone, together = make_room(alice), make_room(alice)
+    broken: list[str] = []
+
+    def breaking(name: str) -> None:
+        """The first time, nobody hears of the commit."""
+        call = getattr(actions, name)
+
+        async def work(db: pool.Connection, *post: Any, **more: Any) -> Any:
+            posted = await call(db, *post, **more)
+            if name not in broken:
+                broken.append(name)
+                await db.close()
+                raise psycopg.OperationalError("the connection is lost")
+            return posted
+
+        monkeypatch.setattr(actions, name, work)
+
+    breaking("apost_message")
+    breaking("apost_together")
+    nameless = Draft("nameless", None)
+    (answer,) = at_once((alone, row(alice), nameless))
+    assert isinstance(answer, psycopg.OperationalError)
+    assert [text for _, text, _ in stored(alone)] == ["nameless"]
+    unknown, named = at_once((together, row(alice), nameless), (together, row(alice), draft("n")))
+    assert isinstance(unknown, psycopg.OperationalError)
+    assert isinstance(named, Posted)
+    assert [text for _, text, _ in stored(together)] == ["nameless", "n"]
+    assert broken == ["apost_message", "apost_together"]
+
+
 def test_the_next_batch_is_on_its_way_before_anybody_is_told_of_the_last(
     alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

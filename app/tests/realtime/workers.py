@@ -52,6 +52,7 @@ class Worker:
                 "CHATIRE_DB_USER": str(database["USER"]),
                 "CHATIRE_DRAIN_SECONDS": "6",
                 "CHATIRE_ORIGINS": ORIGIN,
+                "CHATIRE_CORS_ORIGINS": "https://friend.example",
                 **environ,
             },
         )

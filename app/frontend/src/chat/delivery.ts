@@ -77,6 +77,7 @@ export class Delivery {
 
   /** The server has committed it. */
   acknowledged(clientId: string): void {
+    this.attempt = 0
     this.settled(clientId)
     this.options.outbox.sent(clientId)
   }
@@ -85,6 +86,13 @@ export class Delivery {
   shown(clientId: string): void {
     this.settled(clientId)
     this.options.outbox.remove(clientId)
+  }
+
+  /** The server could not store it just now: it is sent again by itself. */
+  unavailable(clientId: string, reason: string): void {
+    this.settled(clientId)
+    this.options.outbox.failed(clientId, reason, false)
+    this.later(null)
   }
 
   /** The server refused it and says why. */
@@ -157,12 +165,12 @@ export class Delivery {
       const passing = error instanceof ApiError && (error.passing || error.status === 401)
       outbox.failed(entry.clientId, sentence(error), !passing)
       if (!passing) return true
-      this.postLater(error instanceof ApiError ? error.retryAfter : null)
+      this.later(error instanceof ApiError ? error.retryAfter : null)
       return false
     }
   }
 
-  private postLater(retryAfter: number | null): void {
+  private later(retryAfter: number | null): void {
     const delay = Math.max(backoff(this.attempt), (retryAfter ?? 0) * 1000)
     this.attempt += 1
     clearTimeout(this.timer)

@@ -255,7 +255,9 @@ export class Room {
         this.members.value = frame.members
         break
       case 'error':
-        if (frame.client_id) this.delivery.refused(frame.client_id, frame.detail)
+        if (!frame.client_id) break
+        if (frame.code === 'unavailable') this.delivery.unavailable(frame.client_id, frame.detail)
+        else this.delivery.refused(frame.client_id, frame.detail)
         break
     }
   }

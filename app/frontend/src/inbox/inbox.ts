@@ -108,7 +108,7 @@ export class Inbox {
       const page = await this.options.calls.list()
       if (this.stopped) return
       this.prune(before, page)
-      this.merge(page.results)
+      this.merge(page.results, before)
       if (!this.loaded.value) this.setCursor(page.next)
       this.loaded.value = true
       this.trouble.value = ''
@@ -124,9 +124,10 @@ export class Inbox {
 
   async fetchMore(): Promise<void> {
     if (this.cursor === null) return
+    const before = this.rows.value
     try {
       const page = await this.options.calls.list(this.cursor)
-      this.merge(page.results)
+      this.merge(page.results, before)
       this.setCursor(page.next)
       this.trouble.value = ''
     } catch (error) {
@@ -151,12 +152,15 @@ export class Inbox {
     this.hasMore.value = this.cursor !== null
   }
 
-  private merge(chats: readonly ChatSummary[]): void {
+  /** Takes an answer in; `before` is what was held when it was asked for. */
+  private merge(chats: readonly ChatSummary[], before: ReadonlyMap<string, ChatSummary>): void {
     const rows = new Map(this.rows.value)
     for (const chat of chats) {
       const held = rows.get(chat.uri)
-      // A frame may have overtaken the answer.
-      if (!held || held.last_seq <= chat.last_seq) rows.set(chat.uri, chat)
+      // A frame may have overtaken the answer. Else the answer holds, also where a restored
+      // database has taken numbers back.
+      const overtaken = held !== before.get(chat.uri) && (held?.last_seq ?? 0) > chat.last_seq
+      if (!held || !overtaken) rows.set(chat.uri, chat)
       else rows.set(chat.uri, { ...held, owner: chat.owner })
     }
     this.rows.value = rows
