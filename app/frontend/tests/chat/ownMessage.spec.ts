@@ -163,6 +163,26 @@ describe('an own message', () => {
     expect(rooms.server.history).toHaveLength(1)
   })
 
+  test('that the server has no room for just now is sent again by itself, as the same one', async () => {
+    const room = await rooms.open()
+    rooms.server.silent = true
+    room.say('hello')
+    const clientId = room.outbox.entries[0]?.clientId ?? ''
+    rooms.server.push({
+      type: 'error',
+      code: 'unavailable',
+      detail: 'The database is away.',
+      client_id: clientId,
+    })
+    expect(room.outbox.entries[0]).toMatchObject({ state: 'failed', refused: false })
+    rooms.server.silent = false
+    await pass(10_000)
+    expect(rooms.server.history).toHaveLength(1)
+    expect(rooms.server.history[0]).toMatchObject({ message: 'hello', client_id: clientId })
+    expect(room.outbox.entries).toHaveLength(0)
+    expect(rooms.server.asked.filter((call) => call.startsWith('post'))).toHaveLength(0)
+  })
+
   test('survives a reload while offline as the same message', async () => {
     const before = await rooms.open()
     rooms.server.socketsUp = false

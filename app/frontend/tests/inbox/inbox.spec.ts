@@ -105,6 +105,16 @@ describe('the list of chats', () => {
     expect(inbox.unread.value).toBe(4)
   })
 
+  test('shows what a restored database has, though its numbers are lower', async () => {
+    live('a', 30, 1)
+    server.socket.end(1012)
+    list = [chat('a', 12), chat('b', 20)]
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(inbox.find('a')).toMatchObject({ last_seq: 12, unread: 0 })
+    live('a', 13, 1)
+    expect(inbox.find('a')).toMatchObject({ last_seq: 13, unread: 1 })
+  })
+
   test('keeps older pages that were fetched when the newest is fetched again', async () => {
     next = 'https://x.invalid/api/chats/?cursor=abc'
     live('c', 5, 0)
