@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
+from accounts.serializers import SignUpSerializer
 from tests.people import PASSWORD, Person, make_person, nobody
 
 pytestmark = pytest.mark.django_db
@@ -39,16 +40,24 @@ def test_an_address_may_be_nothing(nothing: str | None) -> None:
     assert (answer.status_code, answer.json()["email"]) == (201, "")
 
 
-def test_of_two_who_want_a_name_at_once_one_gets_it(transactional_db: Any) -> None:
+def test_of_two_who_want_a_name_at_once_one_gets_it(
+    transactional_db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are past the look whether it is taken."""
     barrier = Barrier(2)
+    create = SignUpSerializer.perform_create
+
+    def both(self: SignUpSerializer, given: Any) -> Any:
+        barrier.wait(timeout=10)
+        return create(self, given)
 
     def work(_: int) -> Any:
-        barrier.wait(timeout=10)
         try:
             return sign_up(username="dora", password=PASSWORD)
         finally:
             connection.close()
 
+    monkeypatch.setattr(SignUpSerializer, "perform_create", both)
     with ThreadPoolExecutor(2) as pool:
         answers = {answer.status_code: answer.json() for answer in pool.map(work, range(2))}
     assert answers.keys() == {201, 400}
