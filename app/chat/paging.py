@@ -47,7 +47,7 @@ def limit_of(query: QueryDict) -> int:
     """?limit=, clamped; raises ValidationError for what is not a number."""
     if "limit" not in query:
         return DEFAULT_LIMIT
-    if not (number := LIMIT_PATTERN.fullmatch(query["limit"])):
+    if not (number := LIMIT_PATTERN.fullmatch(str(query["limit"]))):
         raise ValidationError({"limit": ["Not a whole number."]})
     sign, digits = number.groups()
     if sign:

@@ -122,7 +122,8 @@ read_settings() {
     # What make keeps of this project.
     export CHATIRE_STATE=$state/$CHATIRE_PROJECT
     logs=$CHATIRE_STATE/logs
-    mkdir -p "$logs" 2>/dev/null && [ -w "$logs" ] ||
+    mkdir -p "$logs" 2>/dev/null || :
+    [ -w "$logs" ] ||
         fail "$state, where make keeps what it knows, is not yours but $(stat -c %U "$state")'s, who ran make here first; go on as that user (sudo make …)."
     # nginx's settings go to its generator as they are.
     CHATIRE_SITE=$(env | grep '^CHATIRE_NGINX_' | LC_ALL=C sort || :)

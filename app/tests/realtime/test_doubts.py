@@ -11,7 +11,7 @@ from django.db import connection
 from websockets.exceptions import ConnectionClosed
 
 from chat import roster
-from realtime import doubts
+from chat.standing import astanding
 from realtime.hub import get_hub
 from tests.people import Person
 from tests.realtime.inside import hear, served, socket
@@ -21,7 +21,7 @@ from tests.realtime.rooms import chat_id, make_room, user_of
 async def test_who_joins_while_the_table_is_asked_is_not_told_to_be_no_member(
     alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    uri, ask = await asyncio.to_thread(make, alice), doubts.astanding
+    uri = await asyncio.to_thread(make, alice)
     joined: list[Any] = []
 
     async with served() as port, contextlib.AsyncExitStack() as stack:
@@ -32,11 +32,11 @@ async def test_who_joins_while_the_table_is_asked_is_not_told_to_be_no_member(
                 await asyncio.to_thread(join, uri, alice, bob)
                 joined.append(await stack.enter_async_context(socket(port, bob, uri)))
                 await hear(joined[0], "ready")
-            return await ask(*about)
+            return await astanding(*about)
 
         there = await stack.enter_async_context(socket(port, alice, uri))
         await hear(there, "presence")
-        monkeypatch.setattr(doubts, "astanding", joining)
+        monkeypatch.setattr("realtime.doubts.astanding", joining)
         # Joining has the members asked for as well; this is the one that began before.
         await (await get_hub()).doubts.settle(await asyncio.to_thread(number, uri))
         with contextlib.suppress(ConnectionClosed, TimeoutError):
