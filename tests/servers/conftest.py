@@ -30,13 +30,12 @@ def topology(test: pytest.Function) -> str:
     return name
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    for item in items:
-        # One process for all that share hosts, where several run (--dist loadgroup).
-        item.add_marker(pytest.mark.xdist_group(topology(item)))
-        if item.get_closest_marker("on_one_release") and topology(item) == "bookworm":
-            item.add_marker(pytest.mark.slow)
+def pytest_itemcollected(item: pytest.Function) -> None:
+    # One process for all that share hosts, where several run (--dist loadgroup). Marked here, for
+    # xdist reads the marks before a conftest's pytest_collection_modifyitems.
+    item.add_marker(pytest.mark.xdist_group(topology(item)))
+    if item.get_closest_marker("on_one_release") and topology(item) == "bookworm":
+        item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
