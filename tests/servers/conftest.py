@@ -4,10 +4,13 @@ each finds what the one before left, as an operator's days do."""
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from lab import REPOSITORY, Lab
 from variants import variant
@@ -23,24 +26,37 @@ class Figure(Protocol):
 on_one_release = pytest.mark.on_one_release
 
 
-def topology(test: pytest.Function) -> str:
+def topology(nodeid: str) -> str:
     """Whose hosts a test goes to: a Debian's, where one module has both, else its module's."""
-    parameters = test.callspec.params if hasattr(test, "callspec") else {}
-    name: str = parameters.get("single", test.module.__name__.removeprefix("test_"))
-    return name
+    module, _, rest = nodeid.partition(".py::")
+    debian = re.search(r"\[(trixie|bookworm)\b", rest)
+    return debian[1] if debian else module.removeprefix("test_")
 
 
-def pytest_itemcollected(item: pytest.Function) -> None:
-    # One process for all that share hosts, where several run (--dist loadgroup). Marked here, for
-    # xdist reads the marks before a conftest's pytest_collection_modifyitems.
-    item.add_marker(pytest.mark.xdist_group(topology(item)))
-    if item.get_closest_marker("on_one_release") and topology(item) == "bookworm":
-        item.add_marker(pytest.mark.slow)
+class ByTopology(LoadScopeScheduling):
+    """Where several processes test (--dist loadscope), one has all tests that share hosts.
+
+    xdist's own loadgroup goes by names that this pytest does not let it change.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return topology(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByTopology:
+    return ByTopology(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("on_one_release") and topology(item.nodeid) == "bookworm":
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
-    where = topology(request.node)
+    where = topology(request.node.nodeid)
 
     def note(what: str, seconds: float, goal: float | None = None) -> None:
         line = f"  {where:<10}{what:<28}{seconds:>7.1f} s"
