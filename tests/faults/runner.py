@@ -77,7 +77,7 @@ def _under_traffic(scenario: Scenario, run: Run, outcome: Outcome) -> None:
     time.sleep(AFTER_SECONDS)
     after = stack.readings()
     outcome.before, outcome.after = run.before.json(), after.json()
-    outcome.failures += compare(run.before, after)
+    outcome.failures += compare(run.before, after, run.ledger.size.clients)
     for event in stack.watch.events(began, "die"):
         outcome.restarts.append(event.service)
         if event.service not in scenario.restarts:

@@ -9,6 +9,7 @@ import pytest
 from readings import MIB, compare, trends
 from stack import Readings
 
+CLIENTS = 100
 BEFORE = Readings(
     memory={"ws": 100 * MIB},
     files={"ws": 200},
@@ -20,7 +21,13 @@ BEFORE = Readings(
 
 
 def test_what_is_as_before_is_no_news() -> None:
-    assert compare(BEFORE, BEFORE) == []
+    assert compare(BEFORE, BEFORE, CLIENTS) == []
+
+
+def test_a_row_for_each_client_that_came_back_may_wait_for_the_janitor() -> None:
+    after = replace(BEFORE, rows={"realtime_presence": 640})
+    assert compare(BEFORE, after, CLIENTS) == []
+    assert compare(BEFORE, after, CLIENTS - 1)
 
 
 @pytest.mark.parametrize(
@@ -30,19 +37,19 @@ def test_what_is_as_before_is_no_news() -> None:
         ({"files": {"ws": 401}}, "open files of ws: 401, were 200"),
         ({"connections": 51}, "connections: 51, were 30"),
         ({"advisory_locks": 3}, "advisory locks: 3, were 2"),
-        ({"rows": {"realtime_presence": 541}}, "rows of realtime_presence: 541, were 40"),
+        ({"rows": {"realtime_presence": 641}}, "rows of realtime_presence: 641, were 40"),
     ],
 )
 def test_what_is_beyond_its_slack_is_told(more: dict[str, object], news: str) -> None:
-    assert compare(BEFORE, replace(BEFORE, **more)) == [news]  # type: ignore[arg-type]
+    assert compare(BEFORE, replace(BEFORE, **more), CLIENTS) == [news]  # type: ignore[arg-type]
 
 
 def test_young_sessions_of_postgresql_are_told_by_the_fullest() -> None:
     young = replace(BEFORE, files={"postgres": 700}, fullest={"postgres": 50})
     old = replace(BEFORE, files={"postgres": 1400}, fullest={"postgres": 70})
     leaking = replace(old, fullest={"postgres": 176})
-    assert compare(young, old) == []
-    assert compare(young, leaking) == ["open files of postgres: 176, were 50"]
+    assert compare(young, old, CLIENTS) == []
+    assert compare(young, leaking, CLIENTS) == ["open files of postgres: 176, were 50"]
 
 
 def grown(*readings: Readings) -> list[str]:
