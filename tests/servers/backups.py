@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import closing
 
 from chat_client import PASSWORD_BITS, Chat
 
@@ -18,7 +19,11 @@ def files(single: Single) -> list[str]:
 
 def restored_and_undone(single: Single) -> None:
     """Clients are told to start over, twice; nothing that was there before is missing."""
-    chat = Chat(single.url)
+    with closing(Chat(single.url)) as chat:
+        _restored_and_undone(single, chat)
+
+
+def _restored_and_undone(single: Single, chat: Chat) -> None:
     prefix = f"smoke-{secrets.token_hex(4)}-"
     alice, bob = (
         chat.sign_up(f"{prefix}{name}", secrets.token_urlsafe(PASSWORD_BITS))
@@ -48,7 +53,6 @@ def restored_and_undone(single: Single) -> None:
         assert ran.status == 0, ran.output
         assert socket.closed() == 1012
     assert [message["seq"] for message in alice.history(room)] == [*before, after]
-    chat.close()
     single.host.shell(f"chatire-manage smoke_cleanup --prefix {prefix}")
     assert single.host.shell("runuser -u postgres -- dropdb chatire_before").status == 0
 
