@@ -166,7 +166,7 @@ def units_of_ours(host: Host) -> list[str]:
     for name in sorted(each.removesuffix(".d") for each in written):
         pattern = name.replace("@.", "@*.")
         listed = host.shell(
-            f"systemctl list-units --plain --no-legend '{pattern}' | cut -d ' ' -f 1"
+            f"systemctl list-units --all --plain --no-legend '{pattern}' | cut -d ' ' -f 1"
         ).output.split()
         assert listed, f"no unit of {name} is there"
         units += listed
