@@ -44,5 +44,7 @@ export default defineConfig({
     restoreMocks: true,
     // A busy machine must not look like a broken page.
     testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 30_000,
   },
 })

@@ -39,6 +39,7 @@ side_by_side() {
     parts=$(mktemp -d "$state/parts.XXXXXX")
     cleanup_add "rm -rf $parts"
     touch "$parts/failed"
+    mkdir "$parts/.last"
     for lane in "$@"; do
         "$lane" &
         lanes+=($!)
@@ -49,21 +50,29 @@ side_by_side() {
     kill "$beat"
     wait "$beat" 2>/dev/null || :
     failed=$(paste -sd ';' "$parts/failed")
+    failed_parts
     [ -z "$failed" ] || fail "failed: ${failed//;/, }; the output above says what ($((SECONDS - started)) s)."
 }
 
 # part NAME command…: one part of a lane. What it prints is shown in one piece when it has ended, and the lane goes on.
+# What a part that failed printed is shown last of all, where whoever reads the end of a long log looks.
 part() {
-    local name=$1 started=$SECONDS output took
+    local name=$1 started=$SECONDS output took failed=
     shift
     output=$parts/${name//\//-}
-    "$@" >"$output" 2>&1 || echo "$name" >>"$parts/failed"
+    "$@" >"$output" 2>&1 || failed=1
     took="${dim}== $name: $((SECONDS - started)) s${plain}"
     {
         flock 7
         say "${bold}== $name${plain}"
-        cat "$output"
-        rm "$output"
+        if [ -n "$failed" ]; then
+            echo "$name" >>"$parts/failed"
+            mv "$output" "$parts/.last/"
+            say "failed; what it printed comes at the end."
+        else
+            cat "$output"
+            rm "$output"
+        fi
         say "$took"
     } 7>>"$parts/failed"
 }
@@ -88,5 +97,18 @@ unfinished_parts() {
     local output
     for output in "$parts"/*; do
         [ "${output##*/}" = failed ] || { say "== ${output##*/}, which did not end:" && cat "$output"; }
+    done
+    failed_parts
+}
+
+# What the parts that failed have printed, once.
+failed_parts() {
+    local output
+    for output in "$parts"/.last/*; do
+        if [ -e "$output" ]; then
+            say "${bold}== ${output##*/}, which failed${plain}"
+            cat "$output"
+            rm "$output"
+        fi
     done
 }

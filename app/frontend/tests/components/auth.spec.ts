@@ -39,9 +39,12 @@ function labels({ all }: Mounted): string[] {
 async function submit(mounted: Mounted): Promise<void> {
   mounted.find('form').dispatchEvent(new Event('submit', { cancelable: true }))
   await nextTick()
-  await vi.waitFor(() => {
-    expect(mounted.find<HTMLButtonElement>('[type=submit]').disabled).toBe(false)
-  })
+  await vi.waitFor(
+    () => {
+      expect(mounted.find<HTMLButtonElement>('[type=submit]').disabled).toBe(false)
+    },
+    { timeout: 20_000 },
+  )
   await nextTick()
 }
 
