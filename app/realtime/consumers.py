@@ -203,7 +203,12 @@ class ChatEndpoint:
             raise Close(BAD_FRAME, "after: not a whole number")
         self._room = await self._hub.enter(access.chat_id)
         while not await self._room.attach(socket, self._query, access):
+            departures = self._room.departures
             access = await self._access(socket)
+            if access.departures < departures:
+                # The table went back behind what this worker has heard: a restored history, whose
+                # epoch the worker is about to see.
+                raise Close(RESTART, "come back")
 
     async def _access(self, socket: Socket) -> permissions.Access:
         async with pool.connection() as db:

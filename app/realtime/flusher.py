@@ -40,8 +40,14 @@ HINT_GAP_SECONDS = 0.005
 # An idle flusher thread gives its connection back to the database.
 IDLE_SECONDS = 300.0
 CLOSE_SECONDS = 2.0
-# The database is away: the same batch may go through later.
-RETRIED = (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError)
+# The database is away, or takes no writes for now: the same batch may go through later.
+RETRIED = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    OSError,
+    TimeoutError,
+)
 
 # In binary: as text, each quote of a frame, of which JSON is full, would be found and escaped.
 HINT_SQL = "SELECT pg_notify(%s, p) FROM unnest(%b::text[]) p"

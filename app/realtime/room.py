@@ -192,6 +192,9 @@ class Room:
         """
         async with asyncio.timeout(CATCH_UP_SECONDS):
             await self.catch_up(access.last_seq)
+        if self.closed:
+            # Of a history that is no more, while this waited.
+            raise Close(RESTART, "come back")
         # From here the socket is always among those that are closed when they have left.
         if access.departures < self.departures:
             return False
@@ -316,7 +319,7 @@ class Room:
 
     def close_sockets(self, code: int, reason: str, user_id: int | None = None) -> None:
         """Close every socket here, or those of one user."""
-        for socket in [*self.live, *self._joining]:
+        for socket in self.sockets():
             if user_id is None or socket.user.id == user_id:
                 socket.close(code, reason)
 

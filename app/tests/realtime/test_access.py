@@ -161,14 +161,18 @@ def test_what_is_said_right_after_a_removal_never_reaches_the_removed(
     workers: Pair, alice: Person, bob: Person
 ) -> None:
     uri = make_room(alice, bob)
+    codes = []
     for turn in range(25):
         with chat(workers[turn % 2], bob, uri) as client:
             client.ready()
             roster.remove_member(uri, user_of(alice), user_of(bob))
             post(alice, uri, "secret")
-            assert client.closed(3) == 4403
+            codes.append(client.closed(3))
             assert not [frame for frame in client.seen if frame["type"] == "message"]
         roster.add_member(uri, user_of(alice), user_of(bob))
+    # A worker that hears of the turn before only now sends away to come back.
+    assert set(codes) <= {4403, 1012}
+    assert 4403 in codes
 
 
 @pytest.mark.parametrize("hinted", [True, False])

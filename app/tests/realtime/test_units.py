@@ -193,7 +193,13 @@ async def test_a_batch_is_sent_again_while_the_database_is_away_and_a_poisoned_o
 ):
     sent: list[list[str]] = []
     failures = iter(
-        [psycopg.OperationalError("away"), TimeoutError(), None, psycopg.DataError("no")]
+        [
+            psycopg.OperationalError("away"),
+            psycopg.errors.ReadOnlySqlTransaction("full, say"),
+            TimeoutError(),
+            None,
+            psycopg.DataError("no"),
+        ]
     )
 
     async def send(batch: list[str]) -> None:

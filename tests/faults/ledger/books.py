@@ -58,6 +58,7 @@ class Reader:
         self.cuts: list[Cut] = []
         self.resets = 0
         self.connected = False
+        self.removal_asked = False
         # From then on it is no member any more.
         self.removed_at: float | None = None
         # Closed or refused as a non-member, by code or status; for a member that is a fault.

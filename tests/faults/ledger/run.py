@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,6 +29,8 @@ SETTLE_SECONDS = 30.0
 HISTORY_SECONDS = 300.0
 # For the loop's thread to end with the program.
 END_SECONDS = 5.0
+# Messages that are looked at while it runs, of which each look takes in no more.
+RECENT = 2000
 
 
 class Loop:
@@ -123,6 +126,11 @@ class Ledger:
 
         self.loop.soon(hang_up)
 
+    def cuts(self, since: float) -> Counter[int]:
+        """How members' sockets have ended since then: how many by each code."""
+        members = [reader for reader in self.traffic.books.readers if reader.kind == "member"]
+        return Counter(cut.code for each in members for cut in each.cuts if cut.at >= since)
+
     @property
     def acked(self) -> int:
         return sum(sent.acked is not None for sent in self.traffic.books.sent)
@@ -137,9 +145,9 @@ class Ledger:
         traffic = self.traffic
         late = time.time() - 3.0
         waiting = any(
-            sent.acked is None and sent.wanted < late for sent in traffic.books.sent[-2000:]
+            sent.acked is None and sent.wanted < late for sent in traffic.books.sent[-RECENT:]
         )
-        return not traffic.away and not waiting
+        return not traffic.away and not waiting and not traffic.behind(late, RECENT)
 
     @property
     def line(self) -> str:
@@ -167,10 +175,6 @@ class Ledger:
         else:
             source, truth = "database", by_sql(query, traffic.rooms)
         books = traffic.books
-        cuts: dict[int, int] = {}
-        for reader_ in books.readers:
-            for cut in reader_.cuts if reader_.kind == "member" else ():
-                cuts[cut.code] = cuts.get(cut.code, 0) + 1
         return Result(
             stored=sum(map(len, truth.values())),
             acked=self.acked,
@@ -182,7 +186,7 @@ class Ledger:
             retried=dict(books.retried),
             resent=self.resent,
             resets=sum(reader_.resets for reader_ in books.readers),
-            cuts=cuts,
+            cuts=self.cuts(0),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Coroutine
@@ -146,6 +147,13 @@ class Traffic:
         """The owner of the first room removes one of the two; repeated until it is done."""
         person, owner = self.people.removed[number], self.people.members[0]
         path = f"/api/chats/{self.rooms[0]}/members/{person.username}/"
+        theirs = [
+            reader
+            for reader in self.books.readers
+            if reader.kind == "removed" and reader.name == person.username[-8:]
+        ]
+        for reader in theirs:
+            reader.removal_asked = True
         while True:
             with contextlib.suppress(Unreachable):
                 answer = await owner.http.request("DELETE", path, token=owner.access)
@@ -155,9 +163,8 @@ class Traffic:
                 if answer.status == 401:
                     await owner.renew(owner.access)
             await asyncio.sleep(0.5)
-        for reader in self.books.readers:
-            if reader.kind == "removed" and reader.name == person.username[-8:]:
-                reader.removed(time.time())
+        for reader in theirs:
+            reader.removed(time.time())
 
     # --- looking -----------------------------------------------------------------------------
 
@@ -170,11 +177,14 @@ class Traffic:
         """Members without a ready socket."""
         return sum(not r.connected for r in self.books.readers if r.kind == "member")
 
-    def behind(self) -> int:
-        """Members who have not seen the newest acknowledged message of their room."""
+    def behind(self, until: float = math.inf, last: int | None = None) -> int:
+        """Members who have not seen the newest message of their room that was acknowledged by then.
+
+        Of the `last` that were sent, else of all.
+        """
         newest: Counter[str] = Counter()
-        for sent in self.books.sent:
-            if sent.acked and not self.books.is_void(sent.acked):
+        for sent in self.books.sent if last is None else self.books.sent[-last:]:
+            if sent.acked and sent.acked < until and not self.books.is_void(sent.acked):
                 newest[sent.room] = max(newest[sent.room], sent.seq)
         return sum(
             reader.last < newest[reader.room]

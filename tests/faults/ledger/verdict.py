@@ -9,9 +9,6 @@ from typing import Any
 
 from ledger.books import Books, Faults, Reader
 
-# A removed member's socket closes "within seconds": what was committed later must not reach it.
-LEAVE_SECONDS = 10.0
-
 # Each kind, and what it means to a reader of the table.
 KINDS = {
     "lost": "acknowledged but not stored",
@@ -141,11 +138,20 @@ def _others(truth: Truth, books: Books, verdict: Verdict) -> None:
         if seen := [seq for seq in range(len(reader.times)) if reader.seen_at(seq)]:
             verdict.kinds["leaked"].add(f"{reader}: outsider saw {_spans(seen)}", len(seen))
     for reader in _of(books, "removed"):
-        if reader.removed_at is None:
+        if not reader.removal_asked:
             continue
-        since = reader.removed_at + LEAVE_SECONDS
-        rows = truth[reader.room]
-        if leaked := [row.seq for row in rows if row.at > since and reader.seen_at(row.seq)]:
+        if reader.removed_at is None:
+            verdict.kinds["unanswered"].add(f"{reader}: its removal, although tried to the end")
+            continue
+        # Whoever wanted to send when the removal had been answered was stored behind it. No clock
+        # but the ledger's is asked, and nothing is forgiven.
+        behind = {
+            sent.client_id
+            for sent in books.sent
+            if sent.room == reader.room and sent.wanted > reader.removed_at
+        }
+        rows = [row for row in truth[reader.room] if row.client_id in behind]
+        if leaked := [row.seq for row in rows if reader.seen_at(row.seq)]:
             verdict.kinds["leaked"].add(f"{reader}: saw {_spans(leaked)} after", len(leaked))
         if reader.connected:
             verdict.kinds["leaked"].add(f"{reader}: removed, and its socket is open")

@@ -23,15 +23,20 @@ SPREAD = 0.25
     compose_only="servers have the processes that their inventory says",
 )
 def scale(run: Run) -> None:
-    """Nobody notices more; those on the replica that goes come back elsewhere."""
+    """Nobody notices more; half of all hang up, fill the new one, and come back when it goes."""
     http, ws = (len(run.stack.containers(tier)) for tier in ("http", "ws"))
     run.fault()
     run.compose.make("scale", f"HTTP={http + 1}", f"WS={ws + 1}")
     run.expect(len(run.stack.containers("ws")) == ws + 1, "there is no further ws replica")
-    run.pause(3)
+    # Sockets stay where they are: those that come anew fill the empty one.
+    run.ledger.drop(0.5)
+    run.pause(1)
+    run.until(run.ledger.whole, "those who hung up are back", 20)
     run.compose.make("scale", f"HTTP={http}", f"WS={ws}")
     run.healed()
     posts_went_through(run)
+    sent_away = run.ledger.cuts(run.began)[1012]
+    run.expect(sent_away, "nobody had a socket at the replica that went")
 
 
 @scenario(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.books import Books, Reader, Sent
-from ledger.verdict import LEAVE_SECONDS, Row, Verdict, judge
+from ledger.verdict import Row, Verdict, judge
 
 ROOM = "room"
 EPOCH = "first"
@@ -145,10 +145,12 @@ def test_an_outsider_who_saw_a_message(story: Story) -> None:
 
 
 def test_a_removed_member_who_went_on_seeing(story: Story) -> None:
-    late = REMOVED_AT + LEAVE_SECONDS + 1
+    late = REMOVED_AT + 0.001
     story.rows.append(row(4, at=late))
+    story.books.sent.append(sent(4, wanted=late, acked=late + 1))
     story.member.message(4, 104, late)
     removed = reader("removed", 1, 2, 3, 4)
+    removed.removal_asked = True
     removed.connected = False
     removed.removed_at = REMOVED_AT
     story.books.readers.append(removed)
@@ -156,10 +158,12 @@ def test_a_removed_member_who_went_on_seeing(story: Story) -> None:
 
 
 def test_a_removal_that_is_asked_for_again_excuses_nothing(story: Story) -> None:
-    late = REMOVED_AT + LEAVE_SECONDS + 1
+    late = REMOVED_AT + 0.001
     story.rows.append(row(4, at=late))
+    story.books.sent.append(sent(4, wanted=late, acked=late + 1))
     story.member.message(4, 104, late)
     removed = reader("removed", 1, 2, 3, 4)
+    removed.removal_asked = True
     removed.connected = False
     removed.removed(REMOVED_AT)
     removed.removed(late + 1)
@@ -169,9 +173,30 @@ def test_a_removal_that_is_asked_for_again_excuses_nothing(story: Story) -> None
 
 def test_a_removed_member_whose_socket_stays_open(story: Story) -> None:
     removed = reader("removed", 1)
+    removed.removal_asked = True
     removed.removed_at = REMOVED_AT
     story.books.readers.append(removed)
     assert story.found() == {"leaked": 1}
+
+
+def test_a_message_that_was_on_its_way_when_the_removal_was_answered(story: Story) -> None:
+    """It may have been stored before; who was removed a moment later may have seen it."""
+    story.rows.append(row(4))
+    story.books.sent.append(sent(4, wanted=REMOVED_AT - 0.001, acked=REMOVED_AT + 1))
+    story.member.message(4, 104, REMOVED_AT + 1)
+    removed = reader("removed", 1, 2, 3, 4)
+    removed.removal_asked = True
+    removed.connected = False
+    removed.removed_at = REMOVED_AT
+    story.books.readers.append(removed)
+    assert story.found() == {}
+
+
+def test_a_removal_that_was_never_answered(story: Story) -> None:
+    asked, not_asked = reader("removed", 1), reader("removed", 1)
+    asked.removal_asked = True
+    story.books.readers += [asked, not_asked]
+    assert story.found() == {"unanswered": 1}
 
 
 def test_a_message_that_was_never_answered(story: Story) -> None:
