@@ -96,10 +96,15 @@ def bundle() -> Path:
 
 @pytest.fixture(scope="session")
 def releases(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Further releases: two good ones, one whose ws tier does not start, one that takes away."""
+    """Further releases: good ones, two of which a tier does not start, one that takes away."""
     folder = tmp_path_factory.mktemp("releases")
+    (folder / "again").mkdir()
     made = {
         kind: variant(bundle, folder, f"9.{number}", kind)
         for number, kind in enumerate(("good", "broken", "contracting"), 1)
     }
-    return {**made, "later": variant(bundle, folder, "9.4", "good")}
+    made["later"] = variant(bundle, folder, "9.4", "good")
+    made["broken-http"] = variant(bundle, folder, "9.5", "broken-http")
+    # Another one under a version that is there already.
+    made["same-version"] = variant(bundle, folder / "again", "9.1", "broken")
+    return made

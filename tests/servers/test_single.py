@@ -11,6 +11,7 @@ import pytest
 
 import accidents
 import backups
+from certificates import pair
 from conftest import Figure, on_one_release
 from lab import ANSIBLE, PLAYBOOKS, RECONNECT_SECONDS, Host, Lab, expect_clean, run, wait_until
 from single import Single
@@ -140,6 +141,22 @@ def test_passwords_are_refused_where_a_key_let_the_playbook_in(single: Single) -
     assert "permitrootlogin without-password" in in_force
 
 
+@on_one_release
+def test_what_a_run_wrote_and_did_not_apply_is_applied_by_the_next(single: Single) -> None:
+    """It was cut off after the files, so nothing differs from what it should be but what runs."""
+    started = "systemctl show --property=ExecMainStartTimestamp --value chatire-ws@1 chatire-http@1"
+    before = single.host.shell(started).output
+    closed = "nft delete table inet chatire"
+    written = "/etc/chatire/ws.env /etc/chatire/secrets/http/postgres_password /etc/nftables.conf"
+    assert single.host.shell(f"sleep 1; touch {written} && {closed}").status == 0
+    ran = single.lab.play("site.yml", single.inventory, chatire_bundle=single.bundle)
+    assert ran.status == 0, ran.output
+    after = single.host.shell(started).output
+    assert not set(before.split("\n")) & set(after.split("\n")) - {""}, after
+    assert "policy drop" in single.host.shell("nft list table inet chatire").output
+    assert "dport 22" in single.host.shell("nft list table inet chatire").output
+
+
 def test_the_second_run_changes_nothing(single: Single, figure: Figure) -> None:
     ran = single.lab.play("site.yml", single.inventory, chatire_bundle=single.bundle)
     assert ran.status == 0, ran.output
@@ -261,6 +278,42 @@ def test_a_configuration_that_nginx_does_not_take_is_put_back(single: Single) ->
     }
 
 
+@on_one_release
+def test_nginx_that_does_not_get_its_ports_is_told(single: Single) -> None:
+    """Something else answers there already; no test of nginx's own asks for a port."""
+    holds = "systemd-run --unit=squatter python3 -m http.server 80"
+    assert single.host.shell(f"systemctl stop nginx && {holds}").status == 0
+    tags = ("--tags=nginx",)
+    try:
+        ran = single.lab.play("site.yml", single.inventory, *tags, chatire_bundle=single.bundle)
+    finally:
+        single.host.shell("systemctl stop squatter")
+    assert ran.status != 0, ran.output
+    assert "Unable to start service nginx.service" in ran.output, ran.output
+    ran = single.lab.play("site.yml", single.inventory, *tags, chatire_bundle=single.bundle)
+    assert ran.status == 0, ran.output
+    assert single.answers()
+
+
+@on_one_release
+def test_a_certificate_that_is_not_its_keys_replaces_nothing(single: Single) -> None:
+    certificate, _ = pair(single.lab.folder, "one", single.host.name)
+    _, key = pair(single.lab.folder, "other", single.host.name)
+    before = single.host.shell("sha256sum /etc/chatire/tls/*").output
+    ran = single.lab.play(
+        "site.yml",
+        single.inventory,
+        chatire_bundle=single.bundle,
+        nginx_tls="files",
+        nginx_certificate_file=certificate,
+        nginx_key_file=key,
+    )
+    assert ran.status != 0
+    assert "the certificate is not this key's" in ran.output, ran.output
+    assert ran.changed == 0, ran.output
+    assert single.host.shell("sha256sum /etc/chatire/tls/*").output == before
+
+
 def test_a_reboot_brings_everything_back(single: Single) -> None:
     single.host.reboot()
     with single.lab.traffic(single.url, single.host) as traffic:
@@ -314,6 +367,22 @@ def test_a_broken_release_stops_and_nobody_notices(
 
 
 @on_one_release
+def test_a_release_with_a_broken_http_tier_leaves_no_process_on_it(
+    single: Single, releases: dict[str, Path]
+) -> None:
+    """The ws tier was switched before, and goes back with the host's link."""
+    before = single.current()
+    bundle = releases["broken-http"]
+    with single.lab.traffic(single.url, single.host) as traffic:
+        ran = single.lab.play("deploy.yml", single.inventory, chatire_bundle=bundle)
+    assert ran.status != 0
+    assert f"is back on {before}" in ran.output, ran.output
+    assert single.current() == before
+    assert single.running() == {before}
+    expect_clean(traffic.count)
+
+
+@on_one_release
 def test_a_broken_release_that_was_cut_off_half_way_goes_back_as_well(
     single: Single, releases: dict[str, Path]
 ) -> None:
@@ -340,6 +409,18 @@ def test_a_new_release_comes_under_traffic(
     expect_clean(traffic.count)
     figure("deploy", ran.seconds)
     figure("deploy: readers away, p95", traffic.count.away["p95"], RECONNECT_SECONDS)
+
+
+@on_one_release
+def test_another_release_under_a_version_that_is_there_is_not_deployed(
+    single: Single, releases: dict[str, Path]
+) -> None:
+    bundle = releases["same-version"]
+    ran = single.lab.play("deploy.yml", single.inventory, chatire_bundle=bundle)
+    assert ran.status != 0
+    said = " ".join(ran.output.split())
+    assert "has another release 9.1 than the bundle's" in said, ran.output
+    assert ran.changed == 0, ran.output
 
 
 @on_one_release
@@ -404,6 +485,24 @@ def test_a_rollback_to_a_release_that_is_not_kept_is_refused_with_those_that_are
     assert set(told.split(", ")) == single.kept()
     assert ran.changed == 0, ran.output
     assert single.current() == before
+
+
+@on_one_release
+def test_a_migration_that_no_kept_release_knows_is_not_rolled_back_over(single: Single) -> None:
+    """A deploy that was refused had applied it, and its release is gone."""
+    sql = "cd / && runuser -u postgres -- psql -d chatire -c"
+    strange = "('chat', '9998_gone', now())"
+    into = f"INSERT INTO django_migrations (app, name, applied) VALUES {strange}"
+    assert single.host.shell(f'{sql} "{into}"').status == 0
+    try:
+        ran = single.lab.play("rollback.yml", single.inventory, chatire_version="9.1")
+    finally:
+        away = "DELETE FROM django_migrations WHERE name = '9998_gone'"
+        assert single.host.shell(f'{sql} "{away}"').status == 0
+    assert ran.status != 0
+    said = " ".join(ran.output.split())
+    assert "the migration chat.9998_gone stands between them" in said, ran.output
+    assert ran.changed == 0, ran.output
 
 
 @on_one_release

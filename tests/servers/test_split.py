@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import accidents
+from certificates import pair
 from conftest import Figure
-from lab import RECONNECT_SECONDS, Host, Lab, expect_clean, must
+from lab import ANSIBLE, RECONNECT_SECONDS, Host, Lab, expect_clean, must
 
 GROUPS = {
     "postgresql": ["db1.test"],
@@ -39,26 +40,25 @@ class Split:
         }
 
 
-@pytest.fixture(scope="module")
-def split(lab: Lab, bundle: Path) -> Iterator[Split]:
-    hosts = {name: Host(lab, name, "trixie") for names in GROUPS.values() for name in names}
-    key, pem = lab.folder / "split.key", lab.folder / "split.pem"
-    names = ",".join(f"DNS:{name}" for name in GROUPS["nginx"])
-    must(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        + ["-nodes", "-subj", "/CN=nginx1.test", "-addext", f"subjectAltName={names}"]
-        + ["-days", "30", "-keyout", str(key), "-out", str(pem)]
-    )
-    inventory = lab.inventory(
+def described(lab: Lab, **variables: object) -> Path:
+    """The inventory, with a certificate that both nginx hosts have."""
+    certificate, key = pair(lab.folder, "split", *GROUPS["nginx"])
+    return lab.inventory(
         "split",
         GROUPS,
         chatire_server_name="nginx1.test",
         chatire_extra_names=["nginx2.test"],
         nginx_tls="files",
-        nginx_certificate_file=str(pem),
+        nginx_certificate_file=str(certificate),
         nginx_key_file=str(key),
+        **variables,
     )
-    yield Split(lab, hosts, inventory, bundle)
+
+
+@pytest.fixture(scope="module")
+def split(lab: Lab, bundle: Path) -> Iterator[Split]:
+    hosts = {name: Host(lab, name, "trixie") for names in GROUPS.values() for name in names}
+    yield Split(lab, hosts, described(lab), bundle)
     for host in hosts.values():
         host.remove()
 
@@ -80,6 +80,16 @@ def test_an_ssh_connection_lost_half_way_is_told(split: Split) -> None:
     accidents.lost_ssh(split.lab, split.hosts["ws1.test"], split.inventory, split.bundle)
 
 
+def test_each_nginx_host_does_not_get_a_certificate_of_its_own(split: Split) -> None:
+    ran = split.lab.play(
+        "site.yml", split.inventory, chatire_bundle=split.bundle, nginx_tls="self-signed"
+    )
+    assert ran.status != 0
+    said = " ".join(ran.output.split())
+    assert "the group 'nginx' has 2 hosts, of which each would have" in said, ran.output
+    assert ran.changed == 0, ran.output
+
+
 # Bare, or what the accidents above left half done.
 def test_bare_hosts_become_a_chat(split: Split, figure: Figure) -> None:
     ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
@@ -92,6 +102,43 @@ def test_the_second_run_changes_nothing(split: Split, figure: Figure) -> None:
     assert ran.status == 0, ran.output
     assert ran.changed == 0, ran.output
     figure("second run", ran.seconds)
+
+
+def test_the_tiers_move_to_other_ports(split: Split) -> None:
+    """What listened at the old ones is gone, and they are in the inventory from now on."""
+    split.inventory = described(
+        split.lab, chatire_http_port_base="8300", chatire_ws_port_base="8400"
+    )
+    ran = split.lab.play("site.yml", split.inventory, chatire_bundle=split.bundle)
+    assert ran.status == 0, ran.output
+    listening = "ss --listening --tcp --numeric --no-header | grep -o ':8[0-9]*' | sort -u"
+    assert split.hosts["http2.test"].shell(listening).output.split() == [":8301", ":8302"]
+    assert split.hosts["ws2.test"].shell(listening).output.split() == [":8401", ":8402"]
+
+
+def test_one_host_is_the_way_to_another(split: Split) -> None:
+    """For an operator who reaches the others through the one that is public only."""
+    asked = ["ansible", "-i", str(split.inventory), "db1.test", "-m", "ansible.builtin.ping"]
+    hop = f"ssh -W %h:%p -i {split.lab.key} -o StrictHostKeyChecking=accept-new"
+    hop += f" -o UserKnownHostsFile={split.inventory.parent}/known_hosts debian@nginx1.test"
+    through = f'-o ControlPath=none -o ProxyCommand="{hop}"'
+    said = must([*asked, f"--ssh-extra-args={through}"], environment=ANSIBLE)
+    assert "pong" in said
+
+
+def test_a_tier_needs_no_name_server(split: Split) -> None:
+    host = split.hosts["ws1.test"]
+    before = host.shell("cat /etc/resolv.conf").output
+    # Of the lab, and serves no names.
+    nobody = "nameserver $(getent hosts nginx1.test | cut -d ' ' -f 1)"
+    try:
+        restarted = host.shell(
+            f'echo "{nobody}" > /etc/resolv.conf && ! getent hosts db1.test'
+            " && systemctl restart chatire-ws@1"
+        )
+    finally:
+        host.shell(f"printf '%s' '{before}' > /etc/resolv.conf")
+    assert restarted.status == 0, restarted.output + host.shell("journalctl -u chatire-ws@1").output
 
 
 def test_the_suite_finds_nothing_wrong(split: Split) -> None:
@@ -131,7 +178,7 @@ def test_a_release_that_fails_on_a_later_host_stops_there(
     before = split.releases()
     host = split.hosts["ws2.test"]
     folder = "/run/systemd/system/chatire-ws@.service.d"
-    refuse = 'ExecStartPre=/bin/sh -c "! readlink /opt/chatire/current | grep -q 9.1"'
+    refuse = 'ExecStartPre=/bin/sh -c "! readlink /opt/chatire/current | grep -qx releases/9.1"'
     host.shell(
         f"mkdir -p {folder} && printf '[Service]\n%s\n' '{refuse}' > {folder}/fault.conf"
         " && systemctl daemon-reload"

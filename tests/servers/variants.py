@@ -1,8 +1,9 @@
-"""Further releases made of a bundle: `variants.py BUNDLE OUT VERSION [good|broken|contracting]`.
+"""Further releases made of a bundle: `variants.py BUNDLE OUT VERSION [KIND]`, KIND good, broken,
+broken-http or contracting.
 
 The same release under another version, whole in itself. `broken` has a ws tier that does not
-start; `contracting` says of itself that it brings a migration that
-takes away what the release before uses.
+start, `broken-http` an http tier that does not; `contracting` says of itself that it brings a
+migration that takes away what the release before uses.
 """
 
 import gzip
@@ -13,6 +14,11 @@ import sys
 import tarfile
 from pathlib import Path
 
+# By kind: the file, and the line that ends the process instead.
+BROKEN = {
+    "broken": ("app/realtime/server.py", b"    server.run()\n"),
+    "broken-http": ("app/chatire/wsgi.py", b"application = UTF8Handler()\n"),
+}
 MIGRATION = "chat.9999_takes_away"
 
 
@@ -28,10 +34,11 @@ def variant(bundle: Path, out: Path, version: str, kind: str) -> Path:
     files = {entry.name.split("/", 1)[1]: (entry, data) for entry, data in entries}
     manifest = json.loads(files["manifest.json"][1])
     manifest["version"] = version
-    if kind == "broken":
-        name = "app/realtime/server.py"
+    if kind in BROKEN:
+        name, line = BROKEN[kind]
         entry, data = files[name]
-        broken = data.replace(b"    server.run()\n", b"    raise SystemExit('broken on purpose')\n")
+        indent = line[: len(line) - len(line.lstrip())]
+        broken = data.replace(line, indent + b"raise SystemExit('broken on purpose')\n")
         assert broken != data
         files[name] = entry, broken
         manifest["files"][name] = hashlib.sha256(broken).hexdigest()

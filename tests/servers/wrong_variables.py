@@ -16,6 +16,10 @@ WRONG: dict[str, tuple[dict[str, object], list[str]]] = {
         {"chatire_kept_releases": 0},
         ["chatire_kept_releases is '0'; expected a number from 1 to 99."],
     ),
+    "database": (
+        {"chatire_database": "my-chat"},
+        ["chatire_database is 'my-chat'; expected small letters, digits and underscores"],
+    ),
     "unknown-limit": (
         {"chatire_settings": {"CHATIRE_WS_FRAMES": 1}},
         ['chatire_settings is {"CHATIRE_WS_FRAMES": 1}; expected'],
