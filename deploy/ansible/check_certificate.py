@@ -48,9 +48,12 @@ def problem(text: str, names: list[str]) -> str:
             "the certificate is not this key's; expected two that belong together,"
             " and the certificate before those that it is signed by."
         )
-    ends = certificate.not_valid_after_utc
-    if ends < datetime.now(UTC):
-        return f"the certificate ended on {ends:%d %B %Y}; expected one that is good today."
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if not begins <= datetime.now(UTC) <= ends:
+        return (
+            f"the certificate is good from {begins:%d %B %Y} to {ends:%d %B %Y};"
+            " expected one that is good today."
+        )
     missing = [name for name in names if not any(covers(each, name) for each in held(certificate))]
     if missing:
         return (

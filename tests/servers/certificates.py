@@ -7,14 +7,16 @@ from pathlib import Path
 from lab import must
 
 
-def pair(folder: Path, name: str, *names: str, ends: str = "20991231000000Z") -> tuple[Path, Path]:
-    """A certificate for these names, good until then, and its key."""
+def pair(
+    folder: Path, name: str, *names: str, good: tuple[str, str] = ("20200101", "20991231")
+) -> tuple[Path, Path]:
+    """A certificate for these names, good from one day to another, and its key."""
     certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
     held = ",".join(f"DNS:{each}" for each in names)
     must(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         + ["-nodes", "-subj", f"/CN={names[0]}", "-addext", f"subjectAltName={held}"]
-        + ["-not_before", "20200101000000Z", "-not_after", ends]
+        + ["-not_before", f"{good[0]}000000Z", "-not_after", f"{good[1]}000000Z"]
         + ["-keyout", str(key), "-out", str(certificate)]
     )
     return certificate, key

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from certificates import pair
 from lab import PLAYBOOKS
 
@@ -43,9 +45,11 @@ def test_one_of_another_key_is_not(tmp_path: Path) -> None:
     assert "is not this key's" in told(certificate, key, "chat.example.org")
 
 
-def test_one_that_is_over_is_not(tmp_path: Path) -> None:
-    made = pair(tmp_path, "old", "chat.example.org", ends="20200201000000Z")
-    assert "the certificate ended on 01 February 2020" in told(*made, "chat.example.org")
+@pytest.mark.parametrize("good", [("20200101", "20200201"), ("20990101", "20990201")])
+def test_one_that_is_over_or_to_come_is_not(tmp_path: Path, good: tuple[str, str]) -> None:
+    made = pair(tmp_path, "site", "chat.example.org", good=good)
+    said = told(*made, "chat.example.org")
+    assert f"is good from 01 January {good[0][:4]} to 01 February {good[1][:4]}" in said
 
 
 def test_one_for_other_names_is_not(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ SETTLE_SECONDS = 30.0
 HISTORY_SECONDS = 300.0
 # For the loop's thread to end with the program.
 END_SECONDS = 5.0
-# Messages that are looked at while it runs, of which each look takes in no more.
+# A look at a run that goes on takes in this many messages, the last ones.
 RECENT = 2000
 
 

@@ -191,7 +191,10 @@ MUTANTS = {
     mutant.__name__: Mutant(mutant, noticed)
     for mutant, noticed in [
         (no_dedupe, "repeat|durable"),
-        (counter_before_conflict, r"repeat|numbers|\d+ after \d+|ready at (\d+|less than all \d+)"),
+        (
+            counter_before_conflict,
+            r"repeat|numbers|message \d+ after \d+|ready at (\d+|less than all \d+)",
+        ),
         # Said over a socket that was cut just then, it is found in the table only.
         (strangers_may_post, "a stranger|not what was said"),
         (strangers_may_listen, "a stranger|was let in"),
