@@ -1,6 +1,6 @@
 """Unit costs from a file of results: `python costs.py RESULTS.json [--write]`.
 
-Fits the model's costs to the steady loads that `make bench WHAT='costs idle http ws durable'` has
+Fits the model's costs to the steady loads that `make bench WHAT='costs idle ws durable'` has
 measured, and holds the model against those that it was not fitted to. With --write it stores both
 in costs.json, which `make capacity` reads. Exit status 1 when the model is off by more than 30 %.
 """
@@ -65,9 +65,17 @@ def fit(found: results.Results) -> Costs:
         [max(1e-9, run.figures["nginx_cores"]) for run in forwarded],
     )
     sockets = next(case for scenario, case, _ in middle if scenario == "idle")
-    http, asked = (
-        middle["http", "16 clients", "chatire"],
-        get("http", "16 clients", "requests_per_s"),
+    over_http = [middle["costs", f"{case}, HTTP", "chatire"] for case in HTTP_FITTED]
+    hearing = [
+        max(1e-9, run.figures["ws_cores"] - 2 * idle - run.figures["deliveries_per_s"] * deliver)
+        for run in over_http
+    ]
+    http_together_ms = min(
+        GATHERING_MS,
+        key=lambda ms: _fit_http(over_http, hearing, 2 * (hear + serve), 2 * hear_more, ms)[1],
+    )
+    (http_post, http_post_more, http_store, http_store_more), _ = _fit_http(
+        over_http, hearing, 2 * (hear + serve), 2 * hear_more, http_together_ms
     )
     # Where many were stored: after a checkpoint each page is logged whole once.
     posts = middle["ws", "16 rooms", "chatire"]
@@ -80,7 +88,10 @@ def fit(found: results.Results) -> Costs:
         ws_serve_us=serve * 1e6,
         ws_deliver_us=deliver * 1e6,
         ws_idle_us_per_s=idle * 1e6,
-        http_post_us=http.cpu["http"] / (asked * http.seconds) * 1e6,
+        http_post_us=http_post * 1e6,
+        http_post_more_us=http_post_more * 1e6,
+        http_store_us=(http_store - 2 * wake) * 1e6,
+        http_store_more_us=http_store_more * 1e6,
         postgres_store_us=(store - 2 * wake) * 1e6,
         postgres_store_more_us=store_more * 1e6,
         postgres_wake_us=wake * 1e6,
@@ -91,6 +102,7 @@ def fit(found: results.Results) -> Costs:
         nginx_socket_kb=get("idle", sockets, "nginx_kb_per_socket", "chatire-nginx"),
         wal_bytes=posts.postgres["wal_bytes"] / stored,
         together_ms=together_ms,
+        http_together_ms=http_together_ms,
         room_limit=get("ws", "one room", "messages_per_s"),
         database_limit=get("durable", "16 connections, 100 rooms, hints", "messages_per_s"),
         machine=f"{found.machine.get('cores', '?')} cores, {found.machine.get('processor', '?')}",
@@ -103,10 +115,13 @@ FITTED = (
     "20 × 2 @ 2000", "50 × 2 @ 3000",
 )  # fmt: skip
 FORESEEN = ("50 × 10 @ 200", "5 × 100 @ 60", "50 × 2 @ 1200")
+# Over HTTP, to receivers on both workers.
+HTTP_FITTED = ("20 × 2 @ 50", "20 × 2 @ 200", "20 × 2 @ 600")
+HTTP_FORESEEN = ("20 × 2 @ 100", "50 × 2 @ 400")
 # Beside idle workers, who only hear.
 HEARD = ("1 × 10 @ 300", "20 × 2 @ 2000")
 # Looked through for the time in which messages gather.
-GATHERING_MS = [0.05 * 1.15**n for n in range(40)]
+GATHERING_MS = [0.05 * 1.15**n for n in range(50)]
 
 
 def _fit_messages(
@@ -158,6 +173,28 @@ def _fit_messages(
     return [hear, hear_more, serve, deliver, post, post_more, store, store_more], off
 
 
+def _fit_http(
+    runs: list[Run], hearing: list[float], hear: float, hear_more: float, together_ms: float
+) -> tuple[list[float], float]:
+    """What a post takes of the http tier and of PostgreSQL, each further, in seconds, if the hints
+    of so long go together, and how ill that fits, with what hearing them took both workers."""
+    split = [
+        (first, run.figures["rate"] - first)
+        for run in runs
+        for first in (firsts(run.figures["rate"], together_ms),)
+    ]
+    posting, storing = (
+        [max(1e-9, run.figures[name]) for run in runs] for name in ("http_cores", "postgres_cores")
+    )
+    post, store = least_squares(split, posting), least_squares(split, storing)
+    off = (
+        misfit(split, hearing, [hear, hear_more])
+        + misfit(split, posting, post)
+        + misfit(split, storing, store)
+    )
+    return [*post, *store], off
+
+
 def _above(run: Run, name: str, idle: float) -> float:
     return max(1e-9, run.figures[name] - idle)
 
@@ -166,30 +203,36 @@ def held_against(found: results.Results) -> list[dict[str, float]]:
     """The runs that the model has to foresee: what was asked, and what it took."""
     middle = found.middle()
     measured = []
-    for case in FORESEEN:
+    for case in (*FORESEEN, *(f"{case}, HTTP" for case in HTTP_FORESEEN)):
         run = middle.get(("costs", case, "chatire"))
         if run is None or not run.figures:
             raise NotMeasured(f"costs has no run of {case}")
         rooms, room, _ = shape(case)
+        took = run.figures
+        over_http = "http_cores" in took
         measured.append(
             {
                 "rooms": rooms,
                 "room": room,
-                "rate": run.figures["rate"],
-                "ws_cores": run.figures["receiver_cores"] + run.figures["poster_cores"],
-                "postgres_cores": run.figures["postgres_cores"],
+                "rate": took["rate"],
+                "http_share": float(over_http),
+                "ws_cores": (
+                    took["ws_cores"] if over_http else took["receiver_cores"] + took["poster_cores"]
+                ),
+                "postgres_cores": took["postgres_cores"],
             }
+            | ({"http_cores": took["http_cores"]} if over_http else {})
         )
     return measured
 
 
-def foreseen(costs: Costs, run: dict[str, float]) -> tuple[float, float]:
-    """Cores of the ws tier and of PostgreSQL that the model expects of such a run."""
-    # Each room has its poster besides, who hears what is said.
-    room = int(run["room"]) + 1
-    load = Load(int(run["rooms"]) * room, run["rate"], room)
-    expected = demand(costs, load, workers=2, posted_at=1)
-    return expected.ws_cores, expected.postgres_cores
+def foreseen(costs: Costs, run: dict[str, float]) -> dict[str, float]:
+    """What the model expects such a run to take, by the names of what it took."""
+    # Each room whose messages come by a socket has its poster besides, who hears what is said.
+    room = int(run["room"]) + (0 if run["http_share"] else 1)
+    load = Load(int(run["rooms"]) * room, run["rate"], room, run["http_share"])
+    expected = demand(costs, load, workers=2, posted_at=1, http_processes=1)
+    return {name: getattr(expected, name) for name in run if name.endswith("_cores")}
 
 
 def main(given: list[str]) -> int:
@@ -209,11 +252,12 @@ def main(given: list[str]) -> int:
         print(f"  {name:<20} {value if isinstance(value, str) else f'{value:,.2f}'}")
     off = 0.0
     for run in measured:
-        for tier, value in zip(("ws", "postgres"), foreseen(costs, run), strict=True):
-            seen = run[f"{tier}_cores"]
+        for name, value in foreseen(costs, run).items():
+            seen = run[name]
             off = max(off, abs(value / seen - 1))
             print(
-                f"  {run['rooms']:.0f} rooms of {run['room']:.0f} at {run['rate']:.0f}/s, {tier}:"
+                f"  {run['rooms']:.0f} rooms of {run['room']:.0f} at {run['rate']:.0f}/s"
+                f"{' over HTTP' if run['http_share'] else ''}, {name.removesuffix('_cores')}:"
                 f" foreseen {value:.3f} cores, measured {seen:.3f} ({value / seen - 1:+.0%})"
             )
     if options.write:

@@ -4,6 +4,7 @@ The laws, with W ws workers, `rate` messages a second in all, and rooms of `room
 
     ws tier       W·idle + post(rate) + W·hear(rate) + min(W, room)·serve(rate) + rate·room·deliver
     PostgreSQL    store(rate) + W·wake(rate)
+    http tier     post(rate)
     nginx         rate·room·forward
     memory        W·worker + sockets·socket
 
@@ -11,7 +12,9 @@ The laws, with W ws workers, `rate` messages a second in all, and rooms of `room
 
 Messages that come while others are on their way are stored and hinted at with each other. So what
 is done for messages costs much for the first of those that go together, and less for each further
-one; how many go together follows from how many a worker takes in the time that gathers them.
+one; how many go together follows from how many a worker takes in the time that gathers them. What
+comes over HTTP is a transaction a message, whose hints go together; it has costs of its own in the
+http tier and in PostgreSQL, and a process that is busy takes the next one for less as well.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ FULL = 0.6
 # Each worker's default (CHATIRE_WS_MAX_SOCKETS), and half of what 20,000 open files allow nginx.
 SOCKETS_A_WORKER = 10_000
 SOCKETS_AN_NGINX_WORKER = 9_500
+# One a replica, of which there are two unless one asks for more; fewer would gather more.
+HTTP_PROCESSES = 2
 # Messages a second beyond which nothing is looked for.
 MOST = 1e9
 
@@ -46,9 +51,13 @@ class Costs:
     ws_deliver_us: float
     ws_idle_us_per_s: float
     http_post_us: float
+    http_post_more_us: float
     postgres_store_us: float
     postgres_store_more_us: float
     postgres_wake_us: float
+    # Over HTTP, with the question who posts and whether they are a member.
+    http_store_us: float
+    http_store_more_us: float
     nginx_forward_us: float
     ws_connect_us: float
     # Memory.
@@ -59,6 +68,7 @@ class Costs:
     wal_bytes: float
     # What comes to a worker within so long after a message goes with it.
     together_ms: float
+    http_together_ms: float
     # The fastest that was seen, messages a second.
     room_limit: float
     database_limit: float
@@ -112,13 +122,31 @@ def firsts(rate: float, together_ms: float, workers: int = 1) -> float:
     return rate / (1 + rate / workers * together_ms / 1000)
 
 
-def demand(costs: Costs, load: Load, workers: int, posted_at: int | None = None) -> Demand:
+def notifications(
+    costs: Costs, load: Load, posted_at: int, http_processes: int = HTTP_PROCESSES
+) -> tuple[float, float]:
+    """How many are sent a second by so many ws workers, and by so many processes of the http tier;
+    every worker hears all of them."""
+    over_http = load.rate * load.http_share
+    return (
+        firsts(load.rate - over_http, costs.together_ms, posted_at),
+        firsts(over_http, costs.http_together_ms, http_processes),
+    )
+
+
+def demand(
+    costs: Costs,
+    load: Load,
+    workers: int,
+    posted_at: int | None = None,
+    http_processes: int = HTTP_PROCESSES,
+) -> Demand:
     """What the load takes with so many ws workers, of which `posted_at` take messages (all)."""
     rate = load.rate
-    by_ws = rate * (1 - load.http_share)
-    first = firsts(by_ws, costs.together_ms, posted_at or workers)
-    # What comes over HTTP is stored and hinted at by itself.
-    heard = first + rate - by_ws
+    over_http = rate * load.http_share
+    by_ws = rate - over_http
+    first, http_first = notifications(costs, load, posted_at or workers, http_processes)
+    heard = first + http_first
     ws = (
         workers * costs.ws_idle_us_per_s
         + first * costs.ws_post_us
@@ -127,14 +155,18 @@ def demand(costs: Costs, load: Load, workers: int, posted_at: int | None = None)
         + min(workers, load.room) * heard * costs.ws_serve_us
         + load.deliveries * costs.ws_deliver_us
     )
+    http = http_first * costs.http_post_us + (over_http - http_first) * costs.http_post_more_us
     postgres = (
-        heard * (costs.postgres_store_us + workers * costs.postgres_wake_us)
-        + (rate - heard) * costs.postgres_store_more_us
+        first * costs.postgres_store_us
+        + (by_ws - first) * costs.postgres_store_more_us
+        + http_first * costs.http_store_us
+        + (over_http - http_first) * costs.http_store_more_us
+        + heard * workers * costs.postgres_wake_us
     )
     return Demand(
         workers,
         ws / 1e6,
-        rate * load.http_share * costs.http_post_us / 1e6,
+        http / 1e6,
         postgres / 1e6,
         load.deliveries * costs.nginx_forward_us / 1e6,
         workers * costs.ws_worker_mb + load.sockets * costs.ws_socket_kb / 1024,
@@ -143,9 +175,9 @@ def demand(costs: Costs, load: Load, workers: int, posted_at: int | None = None)
     )
 
 
-def hearing_us(costs: Costs, rate: float, notifications: float) -> float:
+def hearing_us(costs: Costs, rate: float, heard: float) -> float:
     """What hearing takes of each worker a second, wherever the messages' sockets are."""
-    return notifications * costs.ws_hear_us + (rate - notifications) * costs.ws_hear_more_us
+    return heard * costs.ws_hear_us + (rate - heard) * costs.ws_hear_more_us
 
 
 def workers_needed(costs: Costs, load: Load, at_most: int = 64) -> int | None:
@@ -163,13 +195,17 @@ def limits(costs: Costs, load: Load, workers: int, database_cores: int) -> list[
         return demand(costs, replace(load, rate=rate), workers)
 
     def hearing(rate: float) -> float:
-        heard = firsts(rate, costs.together_ms, workers)
+        heard = sum(notifications(costs, replace(load, rate=rate), workers))
         return hearing_us(costs, rate, heard) / 1e6
 
     found = [
         ("ws workers", _rate_of(lambda rate: need(rate).ws_cores, workers * FULL)),
         ("PostgreSQL", _rate_of(lambda rate: need(rate).postgres_cores, database_cores * FULL)),
         ("PostgreSQL's commits", costs.database_limit),
+        (
+            f"http tier, {HTTP_PROCESSES} processes",
+            _rate_of(lambda rate: need(rate).http_cores, HTTP_PROCESSES * FULL),
+        ),
         ("nginx, two workers", _rate_of(lambda rate: need(rate).nginx_cores, 2 * FULL)),
         ("one worker's hearing", _rate_of(hearing, FULL)),
     ]

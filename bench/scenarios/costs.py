@@ -6,16 +6,19 @@ The last cases are not fitted: the model has to foresee them (model.py, costs.py
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from dataclasses import dataclass
 
 from load import tally
+from load.http import Connection
 from load.pace import paced
 from meter import Meter, Run
 from scenarios.case import Case, Scenario, all_arrived, close_all, count, open_many
+from scenarios.posts import both
 from targets.chatire import Chatire
-from targets.design import Design
+from targets.design import HOST, Design
 
 SECONDS = 10.0
 
@@ -39,6 +42,11 @@ FITTED = (
     Shape(20, 2, 2000), Shape(50, 2, 3000),
 )  # fmt: skip
 FORESEEN = (Shape(50, 10, 200), Shape(5, 100, 60), Shape(50, 2, 1200))
+# What comes over HTTP goes through no ws worker, so it has costs of its own; to one process of the
+# http tier.
+HTTP_FITTED = (Shape(20, 2, 50), Shape(20, 2, 200), Shape(20, 2, 600))
+HTTP_FORESEEN = (Shape(20, 2, 100), Shape(50, 2, 400))
+HTTP_CONNECTIONS = 16
 # As many idle workers beside the two, on ports from there on.
 MORE_WORKERS, IDLE_PORT = 4, 8111
 # What goes on beside them.
@@ -78,6 +86,68 @@ async def steady(design: Design, run: Run, *, shape: Shape, seconds: float) -> N
             }
     finally:
         close_all([*receivers, *posters])
+
+
+async def over_http(design: Design, run: Run, *, shape: Shape, seconds: float) -> None:
+    """A steady load of posts over HTTP; receivers in each room, by turns on either worker."""
+    tokens = await design.tokens()
+    receivers = [
+        socket
+        for worker in range(shape.room)
+        for socket in await open_many(design, shape.rooms, room=lambda n: n, worker=worker % 2)
+    ]
+    sent: list[dict[int, float]] = [{} for _ in range(shape.rooms)]
+    refused: list[str] = []
+
+    async def post(n: int, number: int, text: str, free: asyncio.Queue[Connection]) -> None:
+        connection = await free.get()
+        room, token = n % shape.rooms, tokens[n % len(tokens)]
+        begun = time.perf_counter()
+        path = design.message_path(room)
+        status, content = await connection.ask("POST", path, {"message": text}, token)
+        if status == 201:
+            sent[room][number] = begun
+        else:
+            refused.append(f"{status}: {content[:200]!r}")
+        free.put_nowait(connection)
+
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            free: asyncio.Queue[Connection] = asyncio.Queue()
+            for _ in range(HTTP_CONNECTIONS):
+                connection = Connection(HOST, design.http_port)
+                free.put_nowait(await stack.enter_async_context(connection))
+            # Each process of the tier has answered before it counts, and each room has heard.
+            for n, (number, text) in enumerate(tally.texts(2 * shape.rooms)):
+                await post(n, number, text, free)
+            await all_arrived(receivers, 2)
+            for socket in receivers:
+                socket.forget()
+            sent[:] = [{} for _ in range(shape.rooms)]
+            texts = tally.texts(int(shape.rate * seconds))
+            with Meter(design.pod, run) as meter:
+                async with asyncio.TaskGroup() as posts:
+                    async for n in paced(len(texts), shape.rate):
+                        posts.create_task(post(n, *texts[n], free))
+                await asyncio.sleep(0.05)
+                meter.stop()
+                await all_arrived(receivers, [len(room) for room in sent] * shape.room)
+        if refused:
+            run.error = f"{len(refused)} posts failed, the first with {refused[0]}"
+            return
+        counted = count(receivers, sent)
+        run.take(counted)
+        if counted.whole:
+            run.figures |= {
+                "rate": len(texts) / run.seconds,
+                "deliveries_per_s": counted.arrived / run.seconds,
+                "ws_cores": sum(run.cpu.get(role, 0.0) for role in ("ws1", "ws2")) / run.seconds,
+                "http_cores": run.cpu.get("http", 0.0) / run.seconds,
+                "postgres_cores": run.cpu.get("postgres", 0.0) / run.seconds,
+                "nginx_cores": run.cpu.get("nginx", 0.0) / run.seconds,
+            }
+    finally:
+        close_all(receivers)
 
 
 async def more_workers(design: Design, run: Run, *, shape: Shape, seconds: float) -> None:
@@ -126,9 +196,17 @@ def cases(quick: bool) -> list[Case]:
         )
         for shape in HEARD
     ]
+    steadily += [
+        Case(f"{shape.name}, HTTP", functools.partial(over_http, shape=shape, seconds=seconds))
+        for shape in HTTP_FITTED + HTTP_FORESEEN
+    ]
     return [Case("nothing", functools.partial(nothing, seconds=seconds)), *steadily]
 
 
 UNIT_COSTS = Scenario(
-    "costs", "Steady loads, for the model of what things cost", ("chatire", "chatire-nginx"), cases
+    "costs",
+    "Steady loads, for the model of what things cost",
+    ("chatire", "chatire-nginx"),
+    cases,
+    both,
 )

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 import capacity
-from costs import FITTED, FORESEEN, HEARD, TOLERANCE, foreseen, shape
+from costs import (
+    FITTED,
+    FORESEEN,
+    HEARD,
+    HTTP_FITTED,
+    HTTP_FORESEEN,
+    TOLERANCE,
+    foreseen,
+    shape,
+)
 from model import (
     COSTS,
     Costs,
@@ -26,33 +35,41 @@ from model import (
 # Nothing goes together: a further message costs what the first one does.
 ROUND = Costs(
     ws_post_us=300, ws_post_more_us=300, ws_hear_us=20, ws_hear_more_us=20, ws_serve_us=0,
-    ws_deliver_us=10, ws_idle_us_per_s=5_000, http_post_us=2_000, postgres_store_us=200,
-    postgres_store_more_us=200, postgres_wake_us=20, nginx_forward_us=10, ws_connect_us=1_000,
-    ws_worker_mb=80, ws_socket_kb=25, nginx_socket_kb=10, wal_bytes=1_000, together_ms=0,
+    ws_deliver_us=10, ws_idle_us_per_s=5_000, http_post_us=2_000, http_post_more_us=2_000,
+    postgres_store_us=200, postgres_store_more_us=200, postgres_wake_us=20, http_store_us=150,
+    http_store_more_us=150, nginx_forward_us=10, ws_connect_us=1_000, ws_worker_mb=80,
+    ws_socket_kb=25, nginx_socket_kb=10, wal_bytes=1_000, together_ms=0, http_together_ms=0,
     room_limit=1_000, database_limit=5_000,
 )  # fmt: skip
 DENSE = replace(
-    ROUND, ws_post_more_us=30, ws_hear_more_us=2, postgres_store_more_us=20, together_ms=1
-)
+    ROUND, ws_post_more_us=30, ws_hear_more_us=2, postgres_store_more_us=20, together_ms=1,
+    http_post_more_us=500, http_store_more_us=100, http_together_ms=10,
+)  # fmt: skip
 MEASURED = json.loads(COSTS.read_text())["held against"]
 
 
-@pytest.mark.parametrize("run", MEASURED, ids=lambda run: f"{run['rooms']}x{run['room']}")
+@pytest.mark.parametrize(
+    "run", MEASURED, ids=lambda run: f"{run['rooms']}x{run['room']}@{run['rate']:.0f}"
+)
 def test_the_model_foresees_runs_that_it_was_not_fitted_to(run: dict[str, float]) -> None:
-    ws, postgres = foreseen(read_costs(), run)
-    assert ws == pytest.approx(run["ws_cores"], rel=TOLERANCE)
-    assert postgres == pytest.approx(run["postgres_cores"], rel=TOLERANCE)
+    expected = foreseen(read_costs(), run)
+    assert {"ws_cores", "postgres_cores"} <= set(expected)
+    assert ("http_cores" in expected) == (run["http_share"] == 1)
+    for name, cores in expected.items():
+        assert cores == pytest.approx(run[name], rel=TOLERANCE), name
 
 
 def test_there_is_a_run_for_each_case_that_has_to_be_foreseen() -> None:
-    assert [(run["rooms"], run["room"]) for run in MEASURED] == [shape(c)[:2] for c in FORESEEN]
+    cases = [shape(case)[:2] for case in FORESEEN + HTTP_FORESEEN]
+    assert [(run["rooms"], run["room"]) for run in MEASURED] == cases
     assert not set(FITTED) & set(FORESEEN)
+    assert not set(HTTP_FITTED) & set(HTTP_FORESEEN)
 
 
 def test_the_cases_are_those_of_the_scenario() -> None:
     # Read, not imported: the scenario needs uvloop, which is not everywhere.
     source = (Path(__file__).parents[1] / "scenarios/costs.py").read_text()
-    for case in FITTED + FORESEEN + HEARD:
+    for case in FITTED + FORESEEN + HEARD + HTTP_FITTED + HTTP_FORESEEN:
         assert "Shape({}, {}, {})".format(*shape(case)) in source
 
 
@@ -89,11 +106,17 @@ def test_a_further_message_costs_what_a_further_one_does() -> None:
     # 500 firsts, 500 further; 10,000 deliveries.
     assert dense.ws_cores == pytest.approx(0.005 + 0.15 + 0.015 + 0.01 + 0.001 + 0.1)
     assert dense.postgres_cores == pytest.approx(0.1 + 0.01 + 0.01)
-    # With all of it at one of two workers, as with one; over HTTP none goes with another.
+    # With all of it at one of two workers, as with one.
     two = demand(DENSE, load, 2, posted_at=1)
     assert two.ws_cores - dense.ws_cores == pytest.approx(0.005 + 0.011)
-    http = demand(DENSE, replace(load, http_share=1.0), 1)
-    assert http.postgres_cores == pytest.approx(0.2 + 0.02)
+
+
+def test_what_comes_over_http_has_costs_of_its_own() -> None:
+    http = demand(DENSE, Load(100, 100, 10, http_share=1.0), 1, http_processes=1)
+    # 50 firsts, 50 further.
+    assert http.http_cores == pytest.approx(0.1 + 0.025)
+    assert http.postgres_cores == pytest.approx(0.0075 + 0.005 + 0.001)
+    assert http.ws_cores == pytest.approx(0.005 + 0.001 + 0.0001 + 0.01)
 
 
 def test_a_limit_is_where_the_need_reaches_what_there_is() -> None:
@@ -104,6 +127,22 @@ def test_a_limit_is_where_the_need_reaches_what_there_is() -> None:
     at = demand(DENSE, replace(load, rate=bounds["ws workers"]), 2)
     assert at.ws_cores == pytest.approx(2 * 0.6)
     assert bounds["one worker's hearing"] > dict(limits(ROUND, load, 2, 4))["one worker's hearing"]
+
+
+def test_the_http_tier_ends_only_what_comes_over_http() -> None:
+    name = "http tier, 2 processes"
+    assert name not in dict(limits(DENSE, Load(1_000, 1, 10), 2, 4))
+    load = Load(1_000, 1, 10, http_share=0.5)
+    at = demand(DENSE, replace(load, rate=dict(limits(DENSE, load, 2, 4))[name]), 2)
+    assert at.http_cores == pytest.approx(2 * 0.6)
+
+
+def test_hearing_ends_by_how_much_comes_together_on_either_way() -> None:
+    by_socket, over_http = (
+        dict(limits(DENSE, Load(1_000, 1, 10, http_share=share), 2, 4))["one worker's hearing"]
+        for share in (0.0, 1.0)
+    )
+    assert over_http > by_socket
 
 
 def test_the_misfit_is_none_where_all_is_met() -> None:
