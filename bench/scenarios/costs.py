@@ -104,11 +104,15 @@ async def over_http(design: Design, run: Run, *, shape: Shape, seconds: float) -
         room, token = n % shape.rooms, tokens[n % len(tokens)]
         begun = time.perf_counter()
         path = design.message_path(room)
-        status, content = await connection.ask("POST", path, {"message": text}, token)
-        if status == 201:
-            sent[room][number] = begun
+        try:
+            status, content = await connection.ask("POST", path, {"message": text}, token)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            refused.append(repr(error))
         else:
-            refused.append(f"{status}: {content[:200]!r}")
+            if status == 201:
+                sent[room][number] = begun
+            else:
+                refused.append(f"{status}: {content[:200]!r}")
         free.put_nowait(connection)
 
     try:
@@ -144,7 +148,6 @@ async def over_http(design: Design, run: Run, *, shape: Shape, seconds: float) -
                 "ws_cores": sum(run.cpu.get(role, 0.0) for role in ("ws1", "ws2")) / run.seconds,
                 "http_cores": run.cpu.get("http", 0.0) / run.seconds,
                 "postgres_cores": run.cpu.get("postgres", 0.0) / run.seconds,
-                "nginx_cores": run.cpu.get("nginx", 0.0) / run.seconds,
             }
     finally:
         close_all(receivers)
