@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from servers import Machine, Unit
+from servers import Machine, Servers, Unit
 from target import said
 
 # Each its own, so that what breaks into one reads nothing of another's.
@@ -37,6 +37,19 @@ def test_as_many_processes_are_there_as_were_asked_for(machine: Machine, role: s
         pytest.skip(f"only Ansible itself knows the number: {asked}")
     expected = {f"chatire-{role}@{number}.service" for number in range(1, int(asked) + 1)}
     assert set(machine.units(f"chatire-{role}@*.service")) == expected
+
+
+def test_one_host_removes_what_is_over_each_night(servers: Servers) -> None:
+    enabled = "systemctl is-enabled chatire-flush.timer || :"
+    at_it = [
+        machine for machine in servers.machines() if machine.check(enabled).strip() == "enabled"
+    ]
+    assert len(at_it) == 1, at_it
+    assert "http" in at_it[0].roles
+    told = at_it[0].check(
+        "systemctl show --property=NextElapseUSecRealtime --value chatire-flush.timer"
+    )
+    assert told.strip(), "the timer has no time to come"
 
 
 def test_it_runs_and_is_started_at_a_boot(node: Unit) -> None:

@@ -19,6 +19,24 @@ def unreachable(lab: Lab, host: Host, inventory: Path, bundle: Path) -> None:
     assert ran.changed == 0, ran.output
 
 
+def lost_power(lab: Lab, host: Host, inventory: Path, bundle: Path) -> None:
+    """The host goes down while PostgreSQL makes its cluster, and comes up with half of it."""
+
+    def accident() -> None:
+        begun = "timeout 60 sh -c 'until pgrep -x initdb; do sleep 0.02; done'"
+        assert host.shell(begun).status == 0
+        host.lose_power()
+
+    # The task before the packages.
+    at = "TASK [postgresql : Ensure the cluster will be made"
+    ran = lab.interrupted("site.yml", inventory, at, accident, chatire_bundle=bundle)
+    host.power_up()
+    assert ran.status != 0
+    assert ran.recap[host.name]["unreachable"] == 1, ran.output
+    assert "postgresql" in host.shell("dpkg --audit").output
+    assert host.shell("test -d /var/lib/postgresql/*/main").status == 0
+
+
 def full_disk(lab: Lab, host: Host, inventory: Path, bundle: Path) -> Ran:
     """The release does not fit on the host's disk."""
     with host.full("/opt/chatire/releases"):

@@ -165,6 +165,12 @@ class Host:
         """Run a command as root, past SSH."""
         return run(["docker", "exec", self.container, "sh", "-c", command])
 
+    def sql(self, statement: str) -> str:
+        """What PostgreSQL answers to its superuser."""
+        asked = self.shell(f'cd / && runuser -u postgres -- psql -d chatire -Atc "{statement}"')
+        assert asked.status == 0, asked.output
+        return asked.output.strip()
+
     def wait(self) -> None:
         """Until systemd has started what there is to start."""
         state = ("running", "degraded")
@@ -202,6 +208,14 @@ class Host:
         self.shell("systemctl reboot")
         wait_until(lambda: self.boot_time() != before, f"{self.name} went down", UP_SECONDS)
         wait_until(lambda: self.shell("true").status == 0, f"{self.name} came back", UP_SECONDS)
+        self.wait()
+
+    def lose_power(self) -> None:
+        """All that runs ends without a word. What was not yet on the disk is not lost."""
+        must(["docker", "kill", self.container])
+
+    def power_up(self) -> None:
+        must(["docker", "start", self.container])
         self.wait()
 
     def remove(self) -> None:
@@ -273,15 +287,16 @@ class Lab:
         inventory: Path,
         at: str,
         accident: Callable[[], object],
+        *options: str,
         **variables: object,
     ) -> Ran:
-        """The same, with an accident as soon as `at` has been printed."""
+        """The same, with an accident as soon as `at` is printed: a task is with its first result."""
         log = self.folder / "interrupted.log"
         began = time.monotonic()
         with (
             log.open("w") as written,
             subprocess.Popen(
-                playing(playbook, inventory, **variables),
+                playing(playbook, inventory, *options, **variables),
                 stdout=written,
                 stderr=subprocess.STDOUT,
                 env=ANSIBLE,

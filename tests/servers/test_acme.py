@@ -204,3 +204,9 @@ def test_a_certificate_that_nginx_never_got_is_handed_over_by_the_next_run(site:
     ran = site.lab.play("site.yml", site.inventory, chatire_bundle=site.bundle)
     assert ran.status == 0, ran.output
     assert site.served() == wanted
+    # And where it ended between the files and the reload.
+    hand_over = "/usr/local/lib/chatire/certificate-renewed"
+    assert site.host.shell(hand_over).output == ""
+    assert site.host.shell("touch /etc/chatire/tls/being-handed-over").status == 0
+    assert site.host.shell(hand_over).output == "handed to nginx\n"
+    assert site.host.shell(hand_over).output == ""

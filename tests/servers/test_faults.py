@@ -45,11 +45,6 @@ class Broken:
         sys.stdout.write(ran.output)
         return ran
 
-    def sql(self, query: str) -> str:
-        asked = self.host.shell(f'cd / && runuser -u postgres -- psql -d chatire -Atc "{query}"')
-        assert asked.status == 0, asked.output
-        return asked.output.strip()
-
 
 @pytest.fixture(scope="module")
 def broken(lab: Lab, bundle: Path) -> Iterator[Broken]:
@@ -106,8 +101,8 @@ def test_an_nginx_that_is_killed_again_and_again_comes_back(broken: Broken) -> N
 
 
 def test_nothing_of_it_is_left(broken: Broken) -> None:
-    assert broken.sql("SELECT count(*) FROM auth_user WHERE username LIKE 'smoke-%'") == "0"
-    assert broken.sql("SELECT count(*) FROM chat_chat") == "0"
+    assert broken.host.sql("SELECT count(*) FROM auth_user WHERE username LIKE 'smoke-%'") == "0"
+    assert broken.host.sql("SELECT count(*) FROM chat_chat") == "0"
     assert broken.host.shell("systemctl --failed --no-legend").output.strip() == ""
     # The agent, which ends with the connection.
     assert broken.host.shell("pgrep -f 'exec[(]sys.stdin'").output.strip() == ""

@@ -99,6 +99,11 @@ def test_an_unreachable_host_is_named_before_anything_is_changed(single: Single)
 
 
 @on_bookworm
+def test_a_host_that_loses_its_power_half_way_is_told(single: Single) -> None:
+    accidents.lost_power(single.lab, single.host, single.inventory, single.bundle)
+
+
+@on_bookworm
 def test_a_full_disk_is_told(single: Single) -> None:
     accidents.full_disk(single.lab, single.host, single.inventory, single.bundle)
 
@@ -144,17 +149,59 @@ def test_passwords_are_refused_where_a_key_let_the_playbook_in(single: Single) -
 @on_one_release
 def test_what_a_run_wrote_and_did_not_apply_is_applied_by_the_next(single: Single) -> None:
     """It was cut off after the files, so nothing differs from what it should be but what runs."""
-    started = "systemctl show --property=ExecMainStartTimestamp --value chatire-ws@1 chatire-http@1"
-    before = single.host.shell(started).output
-    closed = "nft delete table inet chatire"
+    host = single.host
+    # PostgreSQL has another setting than it is given by the run that is cut off.
+    conf = "/etc/postgresql/*/main/conf.d/chatire.conf"
+    other = f"sed -i 's/^jit = off/jit = on/' {conf} && systemctl restart 'postgresql@*'"
+    assert host.shell(other).status == 0
+    at = "TASK [postgresql : Ensure only the tiers"
+    with host.without_ssh() as hang_up:
+        ran = single.lab.interrupted(
+            "site.yml", single.inventory, at, hang_up, chatire_bundle=single.bundle
+        )
+    assert ran.status != 0
+    assert host.shell(f"grep -x 'jit = off' {conf}").status == 0
+    assert single.host.sql("SHOW jit") == "on"
+    # What else it might have left, and what a deploy might: a process of another release.
+    was = single.current()
+    other = (
+        f"cp -a {was} other && ln -sfn releases/other ../current && systemctl restart chatire-ws@2"
+    )
+    back = f"ln -sfn releases/{was} ../current"
+    assert host.shell(f"cd /opt/chatire/releases && {other} && {back}").status == 0
+    assert single.running() == {was, "other"}
+    units = "chatire-ws@1 chatire-http@1 nginx"
+    started = f"systemctl show --property=ExecMainStartTimestamp --value {units}"
+    before = host.shell(started).output
+    folders = "/var/log/chatire /run/chatire/ws"
+    closed = f"nft delete table inet chatire && chmod 0700 {folders}"
     written = "/etc/chatire/ws.env /etc/chatire/secrets/http/postgres_password /etc/nftables.conf"
-    assert single.host.shell(f"sleep 1; touch {written} && {closed}").status == 0
+    written += " /etc/systemd/system/nginx.service /etc/tmpfiles.d/chatire-*.conf"
+    assert host.shell(f"sleep 1; touch {written} && {closed}").status == 0
     ran = single.lab.play("site.yml", single.inventory, chatire_bundle=single.bundle)
     assert ran.status == 0, ran.output
-    after = single.host.shell(started).output
+    assert single.host.sql("SHOW jit") == "off"
+    assert single.running() == {was}
+    assert host.shell("rm -r /opt/chatire/releases/other").status == 0
+    after = host.shell(started).output
     assert not set(before.split("\n")) & set(after.split("\n")) - {""}, after
-    assert "policy drop" in single.host.shell("nft list table inet chatire").output
-    assert "dport 22" in single.host.shell("nft list table inet chatire").output
+    assert "policy drop" in host.shell("nft list table inet chatire").output
+    assert "dport 22" in host.shell("nft list table inet chatire").output
+    assert host.shell(f"stat --format=%a {folders}").output.split() == ["750", "2750"]
+
+
+@on_one_release
+def test_who_is_let_in_is_applied_without_a_restart(single: Single) -> None:
+    """By the next run, as well."""
+    started, loaded = "SELECT pg_postmaster_start_time()", "SELECT pg_conf_load_time()"
+    before = single.host.sql(started), single.host.sql(loaded)
+    assert single.host.shell("touch /etc/postgresql/*/main/pg_hba.conf").status == 0
+    ran = single.lab.play(
+        "site.yml", single.inventory, "--tags=postgresql", chatire_bundle=single.bundle
+    )
+    assert ran.status == 0, ran.output
+    assert single.host.sql(started) == before[0]
+    assert single.host.sql(loaded) > before[1]
 
 
 def test_the_second_run_changes_nothing(single: Single, figure: Figure) -> None:
@@ -190,6 +237,25 @@ def test_processes_that_are_not_wanted_any_more_are_ended(single: Single) -> Non
     assert set(wanted.output.split()) == {"disabled"}
     ran = single.lab.play("site.yml", single.inventory, chatire_bundle=single.bundle)
     assert ran.status == 0, ran.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tier", ["http", "ws"])
+@pytest.mark.parametrize("single", ["trixie"], indirect=True)
+def test_what_no_process_can_start_with_ends_one_only(single: Single, tier: str) -> None:
+    """The first; what it had read is back with the next run."""
+    others = f"chatire-{tier}@2"
+    started = f"systemctl show --property=ActiveState,ExecMainStartTimestamp {others}"
+    before = single.host.shell(started).output
+    ours = {"chatire_bundle": single.bundle}
+    ran = single.lab.play("site.yml", single.inventory, **ours, **{f"{tier}_memory": "8M"})
+    assert ran.status != 0
+    assert f"Unable to restart service chatire-{tier}@1.service" in ran.output, ran.output
+    assert "ActiveState=active" in before
+    assert single.host.shell(started).output == before
+    ran = single.lab.play("site.yml", single.inventory, **ours)
+    assert ran.status == 0, ran.output
+    assert single.host.shell(f"systemctl is-active chatire-{tier}@1 {others}").status == 0
 
 
 @on_one_release
@@ -312,6 +378,18 @@ def test_a_certificate_that_is_not_its_keys_replaces_nothing(single: Single) -> 
     assert "the certificate is not this key's" in ran.output, ran.output
     assert ran.changed == 0, ran.output
     assert single.host.shell("sha256sum /etc/chatire/tls/*").output == before
+
+
+@on_one_release
+def test_what_is_over_is_removed(single: Single) -> None:
+    """Long before the timer's time."""
+    tokens = "token_blacklist_outstandingtoken"
+    single.host.sql(
+        f"INSERT INTO {tokens} (token, jti, created_at, expires_at)"
+        " VALUES ('', 'over', now() - interval '2 days', now() - interval '1 day')"
+    )
+    assert single.host.shell("systemctl start chatire-flush.service").status == 0
+    assert single.host.sql(f"SELECT count(*) FROM {tokens} WHERE jti = 'over'") == "0"
 
 
 def test_a_reboot_brings_everything_back(single: Single) -> None:
@@ -458,6 +536,9 @@ def test_a_deploy_that_lost_ssh_half_way_is_finished_by_the_next(
         assert ran.status != 0
         assert ran.recap[single.host.name]["unreachable"] == 1, ran.output
         assert single.kept() == {before, "9.1", "9.2", "9.4", "9.5"}
+        # What an installation leaves that is cut off.
+        unfinished = "/opt/chatire/releases/9.0.tar.gz /opt/chatire/releases/.9.0.tar.gz.new"
+        assert single.host.shell(f"mkdir {unfinished}").status == 0
         ran = single.lab.play(
             "deploy.yml",
             single.inventory,
@@ -468,8 +549,11 @@ def test_a_deploy_that_lost_ssh_half_way_is_finished_by_the_next(
     assert traffic.count.away["count"], "the ws tier was not restarted at all"
     expect_clean(traffic.count)
     assert single.running() == {"9.4"}
+    # Those that the first had restarted are proven as well.
+    assert ran.output.count("TASK [app : Send a message through it]") == 4, ran.output
     # The one before, and the newest of the others.
     assert single.kept() == {"9.4", before, "9.1"}
+    assert single.host.shell(f"ls -d {unfinished}").output.count("No such file") == 2
 
 
 @on_one_release
@@ -490,15 +574,13 @@ def test_a_rollback_to_a_release_that_is_not_kept_is_refused_with_those_that_are
 @on_one_release
 def test_a_migration_that_no_kept_release_knows_is_not_rolled_back_over(single: Single) -> None:
     """A deploy that was refused had applied it, and its release is gone."""
-    sql = "cd / && runuser -u postgres -- psql -d chatire -c"
     strange = "('chat', '9998_gone', now())"
     into = f"INSERT INTO django_migrations (app, name, applied) VALUES {strange}"
-    assert single.host.shell(f'{sql} "{into}"').status == 0
+    single.host.sql(into)
     try:
         ran = single.lab.play("rollback.yml", single.inventory, chatire_version="9.1")
     finally:
-        away = "DELETE FROM django_migrations WHERE name = '9998_gone'"
-        assert single.host.shell(f'{sql} "{away}"').status == 0
+        single.host.sql("DELETE FROM django_migrations WHERE name = '9998_gone'")
     assert ran.status != 0
     said = " ".join(ran.output.split())
     assert "the migration chat.9998_gone stands between them" in said, ran.output

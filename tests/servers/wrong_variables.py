@@ -4,25 +4,22 @@ from __future__ import annotations
 
 # By what is wrong: what is set, and what is told of it.
 WRONG: dict[str, tuple[dict[str, object], list[str]]] = {
-    "processes": (
-        {"chatire_ws_processes": "many"},
-        ["chatire_ws_processes is 'many'; expected a number from 1 to 9."],
-    ),
-    "names": (
-        {"chatire_extra_names": "www.example.org"},
-        ['chatire_extra_names is "www.example.org"; expected a list of further host names.'],
-    ),
-    "releases": (
-        {"chatire_kept_releases": 0},
-        ["chatire_kept_releases is '0'; expected a number from 1 to 99."],
-    ),
-    "database": (
-        {"chatire_database": "my-chat"},
-        ["chatire_database is 'my-chat'; expected small letters, digits and underscores"],
-    ),
-    "unknown-limit": (
-        {"chatire_settings": {"CHATIRE_WS_FRAMES": 1}},
-        ['chatire_settings is {"CHATIRE_WS_FRAMES": 1}; expected'],
+    # All of them are told at once.
+    "settings": (
+        {
+            "chatire_ws_processes": "many",
+            "chatire_extra_names": "www.example.org",
+            "chatire_kept_releases": 0,
+            "chatire_database": "my-chat",
+            "chatire_settings": {"CHATIRE_WS_FRAMES": 1},
+        },
+        [
+            "chatire_ws_processes is 'many'; expected a number from 1 to 9.",
+            'chatire_extra_names is "www.example.org"; expected a list of further host names.',
+            "chatire_kept_releases is '0'; expected a number from 1 to 99.",
+            "chatire_database is 'my-chat'; expected small letters, digits and underscores",
+            'chatire_settings is {"CHATIRE_WS_FRAMES": 1}; expected',
+        ],
     ),
     "numbers": (
         {
@@ -44,6 +41,17 @@ WRONG: dict[str, tuple[dict[str, object], list[str]]] = {
             "CHATIRE_WS_DEAF_SECONDS is '5'; expected a whole number from 10 to 3600",
             "chatire_drain_seconds is '3601'; expected a whole number from 0 to 3600",
             "chatire_log_level is 'LOUD'; expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL",
+        ],
+    ),
+    "secrets": (
+        {
+            "chatire_jwt_signing_key": "short",
+            # As YAML's `|` has it: the tiers would read it without.
+            "chatire_app_password": "long-enough\n",
+        },
+        [
+            "chatire_jwt_signing_key has 5 characters; expected 32 at least",
+            "chatire_app_password has 12 characters; expected 8 at least, and no white space.",
         ],
     ),
     "certificate": (
