@@ -162,14 +162,7 @@ def test_what_a_run_wrote_and_did_not_apply_is_applied_by_the_next(single: Singl
     assert ran.status != 0
     assert host.shell(f"grep -x 'jit = off' {conf}").status == 0
     assert single.host.sql("SHOW jit") == "on"
-    # What else it might have left, and what a deploy might: a process of another release.
-    was = single.current()
-    other = (
-        f"cp -a {was} other && ln -sfn releases/other ../current && systemctl restart chatire-ws@2"
-    )
-    back = f"ln -sfn releases/{was} ../current"
-    assert host.shell(f"cd /opt/chatire/releases && {other} && {back}").status == 0
-    assert single.running() == {was, "other"}
+    # What else it might have left.
     units = "chatire-ws@1 chatire-http@1 nginx"
     started = f"systemctl show --property=ExecMainStartTimestamp --value {units}"
     before = host.shell(started).output
@@ -182,6 +175,12 @@ def test_what_a_run_wrote_and_did_not_apply_is_applied_by_the_next(single: Singl
     emptied += " /opt/chatire/releases/.pip/bin/pip"
     left = f"sleep 1; touch {written} && truncate --size=0 {emptied} && {closed}"
     assert host.shell(left).status == 0
+    # And a deploy: a process of another release, which started after all of that.
+    was = single.current()
+    other = f"sleep 1; cp -a {was} other && ln -sfn releases/other ../current"
+    back = f"systemctl restart chatire-ws@2 && ln -sfn releases/{was} ../current"
+    assert host.shell(f"cd /opt/chatire/releases && {other} && {back}").status == 0
+    assert single.running() == {was, "other"}
     ran = single.lab.play("site.yml", single.inventory, chatire_bundle=single.bundle)
     assert ran.status == 0, ran.output
     assert single.host.sql("SHOW jit") == "off"
