@@ -290,7 +290,7 @@ class Lab:
         *options: str,
         **variables: object,
     ) -> Ran:
-        """The same, with an accident as soon as `at` is printed: a task is with its first result."""
+        """The same, with an accident once `at` is printed: a task is with its first result."""
         log = self.folder / "interrupted.log"
         began = time.monotonic()
         with (
