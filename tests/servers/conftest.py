@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from lab import REPOSITORY, Lab
+from lab import REPOSITORY, Host, Lab
+from single import Single
 from variants import variant
 
 
@@ -108,3 +110,20 @@ def releases(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     # Another one under a version that is there already.
     made["same-version"] = variant(bundle, folder / "again", "9.1", "broken")
     return made
+
+
+@pytest.fixture(scope="session", params=["trixie", "bookworm"])
+def single(request: pytest.FixtureRequest, lab: Lab, bundle: Path) -> Iterator[Single]:
+    """Of the session, for two modules have it: each Debian's tests are run together."""
+    host = Host(lab, f"chat-{request.param}.test", request.param)
+    # The smallest inventory: a host and no group; and a limit that has no variable of its own, and
+    # a number that is reckoned from what Ansible finds on the host. So is PostgreSQL's memory.
+    inventory = lab.inventory(
+        host.name,
+        {"all": [host.name]},
+        chatire_settings={"CHATIRE_WS_FRAMES_PER_SECOND": 150},
+        chatire_http_threads="{{ [ansible_facts['processor_vcpus'] * 4, 16] | min }}",
+        postgresql_memory_mb=None,
+    )
+    yield Single(lab, host, inventory, bundle)
+    host.remove()
