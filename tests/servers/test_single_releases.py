@@ -5,11 +5,21 @@ On the hosts that test_single.py leaves, whose name sorts before this one's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from conftest import Figure, on_one_release
 from lab import RECONNECT_SECONDS, expect_clean
 from single import Single
+
+
+@pytest.fixture(scope="module", autouse=True)
+def last(single: Single) -> Iterator[None]:
+    """The host goes with its last test: others are to have the machine."""
+    yield
+    single.host.remove()
 
 
 @on_one_release
@@ -118,8 +128,9 @@ def test_a_deploy_that_lost_ssh_half_way_is_finished_by_the_next(
         assert ran.recap[single.host.name]["unreachable"] == 1, ran.output
         assert single.kept() == {before, "9.1", "9.2", "9.4", "9.5"}
         # What an installation leaves that is cut off.
-        unfinished = "/opt/chatire/releases/9.0.tar.gz /opt/chatire/releases/.9.0.tar.gz.new"
-        assert single.host.shell(f"mkdir {unfinished}").status == 0
+        archive = "/opt/chatire/releases/9.0.tar.gz"
+        unpacked = "/opt/chatire/releases/.9.0.tar.gz.new"
+        assert single.host.shell(f"touch {archive} && mkdir {unpacked}").status == 0
         ran = single.lab.play(
             "deploy.yml",
             single.inventory,
@@ -134,7 +145,7 @@ def test_a_deploy_that_lost_ssh_half_way_is_finished_by_the_next(
     assert ran.output.count("TASK [app : Send a message through it]") == 4, ran.output
     # The one before, and the newest of the others.
     assert single.kept() == {"9.4", before, "9.1"}
-    assert single.host.shell(f"ls -d {unfinished}").output.count("No such file") == 2
+    assert single.host.shell(f"ls -d {archive} {unpacked}").output.count("No such file") == 2
 
 
 @on_one_release

@@ -46,11 +46,16 @@ WRONG: dict[str, tuple[dict[str, object], list[str]]] = {
     "secrets": (
         {
             "chatire_jwt_signing_key": "short",
+            # None is left to be made: the run that makes all secrets comes later.
+            "chatire_django_secret_key": "x" * 31,
+            "chatire_owner_password": "",
             # As YAML's `|` has it: the tiers would read it without.
             "chatire_app_password": "long-enough\n",
         },
         [
             "chatire_jwt_signing_key has 5 characters; expected 32 at least",
+            "chatire_django_secret_key has 31 characters; expected 32 at least",
+            "chatire_owner_password has 0 characters; expected 8 at least",
             "chatire_app_password has 12 characters; expected 8 at least, and no white space.",
         ],
     ),
