@@ -118,7 +118,7 @@ def test_one_sees_when_a_message_was_read(newcomer: Newcomer) -> None:
     bob.page.evaluate("window.dispatchEvent(new Event('blur'))")
     bob.open("/")
     ann.say("have you seen this?")
-    expect(ann.message("have you seen this?").get_by_text("Sent")).to_be_attached()
+    ann.has_sent("have you seen this?")
     expect(ann.page.get_by_text(f"Read by {bob.name}")).to_be_hidden()
     bob.open(path).sees("have you seen this?")
     expect(ann.page.get_by_text(f"Read by {bob.name}")).to_be_visible()
