@@ -158,7 +158,7 @@ class Person:
             expect(self.message(text, page)).to_have_count(1, timeout=PATIENCE_MS)
 
     def has_sent(self, text: str, page: Page | None = None) -> None:
-        """The server has committed this message of one's own: `sees` holds as soon as it is said."""
+        """The server has committed this own message; `sees` holds as soon as it is said."""
         state = self.message(text, page).get_by_text("Sent", exact=True)
         expect(state).to_be_attached(timeout=PATIENCE_MS)
 
