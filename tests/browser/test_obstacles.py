@@ -36,11 +36,17 @@ def test_a_server_that_is_away_when_the_page_starts(newcomer: Newcomer) -> None:
     no_alert_boxes(ann)
     ann.troubled()
     ann.context.route("**/auth/jwt/refresh/", lambda route: route.fulfill(status=503, json={}))
+    ann.page.clock.install()
     ann.open()
     expect(ann.page.get_by_role("heading", name="The server cannot be reached")).to_be_visible()
     ann.context.unroute("**/auth/jwt/refresh/")
     ann.page.get_by_role("button", name="Try again now").click()
-    expect(ann.page.get_by_role("heading", name=f"Welcome {ann.name}")).to_be_visible()
+    welcome = ann.page.get_by_role("heading", name=f"Welcome {ann.name}")
+    expect(welcome).to_be_visible()
+    # When the page would have tried by itself it does not start over.
+    ann.page.clock.fast_forward(60_000)
+    expect(welcome).to_be_visible()
+    expect(ann.page.get_by_role("button", name="Start Chatting")).to_be_enabled()
 
 
 def test_a_server_that_is_away_when_a_chat_is_opened(newcomer: Newcomer) -> None:

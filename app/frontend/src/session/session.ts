@@ -23,6 +23,9 @@ const RETRY_RENEWAL_MS = 5_000
 const SPREAD_MS = 4_000
 const SPREAD_SHARE = 0.2
 
+/** A tab that is closed while it signs out does not tell the others how that ended. */
+const LEAVING_ELSEWHERE_MS = 10_000
+
 const NOTICE_OVER = 'Your session is over. Sign in again to go on.'
 const NOTICE_ELSEWHERE = 'You signed out in another tab.'
 
@@ -38,6 +41,7 @@ export class Session {
   private access: AccessToken | null = null
   private renewing: Promise<string> | null = null
   private leaving: Promise<unknown> | null = null
+  private decided: () => void = () => undefined
   private timer: ReturnType<typeof setTimeout> | undefined
   private readonly tabs: Tabs
   private readonly renewedListeners = new Set<(token: string) => void>()
@@ -47,7 +51,9 @@ export class Session {
     this.tabs = tabs
     tabs.listen((news) => {
       if (news.type === 'access') void this.adopt(news.access).catch(() => undefined)
-      else this.leave(NOTICE_ELSEWHERE, true)
+      if (news.type === 'leaving') this.leaving = this.decidedElsewhere()
+      if (news.type === 'signed-out') this.leave(NOTICE_ELSEWHERE, true)
+      if (news.type === 'signed-out' || news.type === 'staying') this.decided()
     })
   }
 
@@ -57,6 +63,7 @@ export class Session {
     try {
       await this.renew()
       if (this.user.value === null) await this.identify()
+      else this.state.value = 'in'
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) this.state.value = 'out'
       else this.state.value = 'unreachable'
@@ -97,10 +104,14 @@ export class Session {
 
   /** Ends this session, or all sessions of this person. Raises ApiError when the server did not. */
   async signOut(everywhere = false): Promise<void> {
-    // The server closes this session's sockets before its answer is here: see `token`.
+    // The server closes this session's sockets, in all tabs, before its answer is here: see `token`.
+    this.tabs.tell({ type: 'leaving' })
     this.leaving = this.request('POST', '/auth/logout/', everywhere ? { everywhere: true } : {})
     try {
       await this.leaving
+    } catch (error) {
+      this.tabs.tell({ type: 'staying' })
+      throw error
     } finally {
       this.leaving = null
     }
@@ -211,6 +222,15 @@ export class Session {
         }
       })
     }, delay)
+  }
+
+  /** Settles when another tab, which is signing out, has told how that ended. */
+  private async decidedElsewhere(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.decided = resolve
+      setTimeout(resolve, LEAVING_ELSEWHERE_MS)
+    })
+    this.leaving = null
   }
 
   private leave(notice: string, onPurpose: boolean): void {

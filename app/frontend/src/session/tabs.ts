@@ -1,6 +1,8 @@
 /** What the tabs of one browser tell each other, and the lock that lets one of them work at a time. */
 
-export type TabNews = { type: 'access'; access: string } | { type: 'signed-out' }
+/** `leaving` comes before the server is asked, `signed-out` or `staying` when it has answered. */
+export type TabNews =
+  { type: 'access'; access: string } | { type: 'leaving' | 'signed-out' | 'staying' }
 
 export interface Tabs {
   /** Runs `work` while no other tab runs its own under the same name. */

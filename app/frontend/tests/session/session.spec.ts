@@ -71,6 +71,12 @@ describe('a session', () => {
     expect(session.state.value).toBe('out')
   })
 
+  test('that is started once more is in again', async () => {
+    const session = await signedIn()
+    await settle(session.start())
+    expect(session.state.value).toBe('in')
+  })
+
   test('gives the reason when signing in is refused', async () => {
     const session = new Session(browser.tab())
     await settle(session.start())
@@ -203,6 +209,31 @@ describe('two tabs', () => {
     expect(other.notice.value).toBe('You signed out in another tab.')
     expect(forgotten).toHaveBeenCalledExactlyOnceWith(1)
     await expect(settle(other.token())).rejects.toMatchObject({ status: 401 })
+  })
+
+  test('ask for no other token when the server closes their sockets before it answers', async () => {
+    const [one, other] = await twoTabs()
+    const before = server.count('/auth/jwt/refresh/')
+    const [left, token] = [one.signOut(), other.token('any, the socket was refused')]
+    await settle(Promise.allSettled([left, token]))
+    await expect(token).rejects.toMatchObject({ status: 401 })
+    expect(server.count('/auth/jwt/refresh/')).toBe(before)
+    expect(other.notice.value).toBe('You signed out in another tab.')
+  })
+
+  test('go on when the one that signs out did not reach the server, or is closed', async () => {
+    const [one, other] = await twoTabs()
+    server.up = false
+    await settle(Promise.allSettled([one.signOut()]))
+    server.up = true
+    expect(server.good.has(await settle(other.token()))).toBe(true)
+    const closed = browser.tab()
+    closed.listen(() => undefined)
+    closed.tell({ type: 'leaving' })
+    const token = other.token()
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(server.good.has(await token)).toBe(true)
+    expect(other.state.value).toBe('in')
   })
 
   test('are both signed in when one signs in', async () => {
