@@ -13,26 +13,38 @@ async ({uri, token, from, count, chunk}) => {
   const address = new URL(`/ws/chats/${uri}/`, location.href)
   address.protocol = address.protocol.replace('http', 'ws')
   const socket = new WebSocket(address, ['chatire', `jwt.${token}`])
-  let acknowledged = 0
   let wake = () => {}
+  let failed = null
+  const unacknowledged = new Map()
+  const say = (message, client_id = crypto.randomUUID()) => {
+    const frame = JSON.stringify({type: 'message', message, client_id})
+    unacknowledged.set(client_id, frame)
+    socket.send(frame)
+  }
   socket.onmessage = ({data}) => {
-    if (!data.startsWith('{"type":"ack"')) return
-    acknowledged += 1
+    if (data.startsWith('{"type":"error"')) {
+      // It is the same message by its `client_id`.
+      const {client_id, code, detail} = JSON.parse(data)
+      if (code === 'unavailable') socket.send(unacknowledged.get(client_id))
+      else failed = new Error(detail)
+    } else if (data.startsWith('{"type":"ack"')) {
+      unacknowledged.delete(JSON.parse(data).client_id)
+    } else {
+      return
+    }
     wake()
   }
   await new Promise((resolve, reject) => {
     socket.onopen = resolve
     socket.onerror = () => reject(new Error('the socket did not open'))
   })
-  let failed = null
   socket.onclose = ({code}) => { failed = new Error(`closed with ${code}`); wake() }
   for (let sent = 0; sent < count;) {
     const last = Math.min(count, sent + chunk)
     for (; sent < last; sent += 1) {
-      socket.send(JSON.stringify({type: 'message', message: `line ${from + sent} ` +
-        'of a long talk, '.repeat(1 + (sent * 7) % 5)}))
+      say(`line ${from + sent} ` + 'of a long talk, '.repeat(1 + (sent * 7) % 5))
     }
-    while (acknowledged < last) {
+    while (unacknowledged.size > 0) {
       if (failed) throw failed
       await new Promise((resolve) => { wake = resolve })
     }

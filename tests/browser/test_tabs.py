@@ -42,8 +42,9 @@ def test_two_tabs_that_are_reloaded_together_stay_signed_in(talk: Talk) -> None:
     second.goto(ann.page.url)
     ann.is_live(second)
     for _ in range(3):
-        for page in (ann.page, second):
-            page.evaluate("setTimeout(() => location.reload())")
+        with ann.page.expect_event("load"), second.expect_event("load"):
+            for page in (ann.page, second):
+                page.evaluate("setTimeout(() => location.reload())")
         for page in (ann.page, second):
             ann.is_live(page)
             expect(page).to_have_url(re.compile("/chats/"))

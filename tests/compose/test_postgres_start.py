@@ -107,11 +107,13 @@ def test_what_was_committed_outlives_a_kill(database: Database, ready: Callable[
 
 
 def test_it_stops_at_once_although_a_client_is_connected(
-    database: Database, ready: Callable[[], None]
+    database: Database, ready: Callable[[], None], wait_until: Wait
 ) -> None:
     database.start()
     ready()
+    asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
     with subprocess.Popen(["docker", "exec", database.id, "psql", "-c", "SELECT pg_sleep(300)"]):
+        wait_until(lambda: database.answers(asleep) == "1", "the client is connected")
         docker("stop", "--time=30", database.id)
     state = docker("inspect", "--format={{.State.ExitCode}} {{.State.OOMKilled}}", database.id)
     assert state == "0 false"

@@ -23,7 +23,8 @@ def lost_power(lab: Lab, host: Host, inventory: Path, bundle: Path) -> None:
     """The host goes down while PostgreSQL makes its cluster, and comes up with half of it."""
 
     def accident() -> None:
-        begun = "timeout 60 sh -c 'until pgrep -x initdb; do sleep 0.02; done'"
+        # Stopped in its tracks, or the power might go when it is done.
+        begun = "timeout 600 sh -c 'until pkill -STOP -x initdb; do sleep 0.02; done'"
         assert host.shell(begun).status == 0
         host.lose_power()
 

@@ -138,7 +138,7 @@ def test_what_a_run_wrote_and_did_not_apply_is_applied_by_the_next(single: Singl
     conf = "/etc/postgresql/*/main/conf.d/chatire.conf"
     other = f"sed -i 's/^jit = off/jit = on/' {conf} && systemctl restart 'postgresql@*'"
     assert host.shell(other).status == 0
-    at = "TASK [postgresql : Ensure only the tiers"
+    at = "TASK [postgresql : Ensure the settings are in place"
     with host.without_ssh() as hang_up:
         ran = single.lab.interrupted(
             "site.yml", single.inventory, at, hang_up, chatire_bundle=single.bundle

@@ -290,7 +290,7 @@ def test_a_token_that_runs_out_closes_the_socket_unless_it_is_renewed(
     workers: Pair, alice: Person
 ) -> None:
     uri = make_room(alice)
-    short = token(alice, exp=datetime.now(UTC) + timedelta(seconds=2))
+    short = token(alice, exp=datetime.now(UTC) + timedelta(seconds=5))
     offer = ["chatire", f"jwt.{short}"]
     with (
         chat(workers[0], None, uri, subprotocols=offer) as lapses,
@@ -299,7 +299,7 @@ def test_a_token_that_runs_out_closes_the_socket_unless_it_is_renewed(
         lapses.ready()
         renews.ready()
         renews.send({"type": "auth", "token": alice.access})
-        assert lapses.closed(5) == 4401
+        assert lapses.closed(15) == 4401
         renews.posts("still here")
         renews.nothing("error", 1.5)
 

@@ -151,7 +151,7 @@ def test_hints_that_waited_are_not_told_to_a_database_of_another_history() -> No
                 await db.execute(f"LISTEN {hints.CHANNEL}")
                 for number, history in enumerate(histories, 1):
                     await hub._send_hints([(history, hints.Hint(0, number, 0, ""))])
-                return [one.payload async for one in db.notifies(timeout=0.2)]
+                return [one.payload async for one in db.notifies(timeout=1.0)]
         finally:
             await close_hub()
             await pool.close_pool()

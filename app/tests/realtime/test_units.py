@@ -171,7 +171,7 @@ async def test_a_flusher_with_a_gap_lets_others_gather_where_several_went_togeth
     async def send(batch: list[int]) -> None:
         sent.append((loop.time(), batch))
 
-    flush: AsyncFlusher[int] = AsyncFlusher("numbers", send, 0.2)
+    flush: AsyncFlusher[int] = AsyncFlusher("numbers", send, 1.0)
     begun = loop.time()
     # One talker, who waits for each to arrive, waits for nothing else.
     for number in range(3):
@@ -184,8 +184,8 @@ async def test_a_flusher_with_a_gap_lets_others_gather_where_several_went_togeth
         flush.put(number)
     await flush.close()
     assert [batch for _, batch in sent] == [[0], [1], [2], [3, 4], [5, 6, 7]]
-    assert sent[3][0] - begun < 0.15
-    assert sent[4][0] - sent[3][0] > 0.19
+    assert sent[3][0] - begun < 0.9
+    assert sent[4][0] - sent[3][0] > 0.99
 
 
 async def test_a_batch_is_sent_again_while_the_database_is_away_and_a_poisoned_one_dropped() -> (

@@ -96,6 +96,7 @@ def ws_stop(run: Run) -> None:
 def http_worker_kill(run: Run) -> None:
     """gunicorn starts another; posts in flight are repeated."""
     run.fault(run.stack.signal(run.stack.http_workers()[0], KILL))
+    run.pause(2)
     run.expect(not cuts(run), "an http worker's end cut sockets")
 
 
