@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from person import Person
 
 # Below what the server takes of one socket: 200 frames a second, 1000 at once. Each chunk waits
@@ -9,23 +11,23 @@ from person import Person
 CHUNK = 500
 
 FILL = """
-async ({uri, token, from, count, chunk}) => {
+async ({uri, token, from, ids, chunk}) => {
   const address = new URL(`/ws/chats/${uri}/`, location.href)
   address.protocol = address.protocol.replace('http', 'ws')
   const socket = new WebSocket(address, ['chatire', `jwt.${token}`])
   let wake = () => {}
   let failed = null
   const unacknowledged = new Map()
-  const say = (message, client_id = crypto.randomUUID()) => {
+  const say = (message, client_id) => {
     const frame = JSON.stringify({type: 'message', message, client_id})
     unacknowledged.set(client_id, frame)
     socket.send(frame)
   }
   socket.onmessage = ({data}) => {
     if (data.startsWith('{"type":"error"')) {
-      // It is the same message by its `client_id`.
       const {client_id, code, detail} = JSON.parse(data)
-      if (code === 'unavailable') socket.send(unacknowledged.get(client_id))
+      // It is the same message by its `client_id`.
+      if (code === 'unavailable') setTimeout(() => socket.send(unacknowledged.get(client_id)), 500)
       else failed = new Error(detail)
     } else if (data.startsWith('{"type":"ack"')) {
       unacknowledged.delete(JSON.parse(data).client_id)
@@ -39,10 +41,10 @@ async ({uri, token, from, count, chunk}) => {
     socket.onerror = () => reject(new Error('the socket did not open'))
   })
   socket.onclose = ({code}) => { failed = new Error(`closed with ${code}`); wake() }
-  for (let sent = 0; sent < count;) {
-    const last = Math.min(count, sent + chunk)
+  for (let sent = 0; sent < ids.length;) {
+    const last = Math.min(ids.length, sent + chunk)
     for (; sent < last; sent += 1) {
-      say(`line ${from + sent} ` + 'of a long talk, '.repeat(1 + (sent * 7) % 5))
+      say(`line ${from + sent} ` + 'of a long talk, '.repeat(1 + (sent * 7) % 5), ids[sent])
     }
     while (unacknowledged.size > 0) {
       if (failed) throw failed
@@ -67,7 +69,7 @@ def fill(person: Person, path: str, count: int, sockets: int = 4) -> None:
             "uri": uri,
             "token": token,
             "from": index * share,
-            "count": share + (count % sockets if index == 0 else 0),
+            "ids": [str(uuid.uuid4()) for _ in range(share + (count % sockets if index == 0 else 0))],
             "chunk": CHUNK,
         }
         for index in range(sockets)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from lab import Host, Lab, Ran, must
 
+MAIN = "/var/lib/postgresql/*/main"
+
 
 def unreachable(lab: Lab, host: Host, inventory: Path, bundle: Path) -> None:
     """The host does not answer: it is named, and nothing is changed anywhere."""
@@ -23,9 +25,10 @@ def lost_power(lab: Lab, host: Host, inventory: Path, bundle: Path) -> None:
     """The host goes down while PostgreSQL makes its cluster, and comes up with half of it."""
 
     def accident() -> None:
-        # Stopped in its tracks, or the power might go when it is done.
-        begun = "timeout 600 sh -c 'until pkill -STOP -x initdb; do sleep 0.02; done'"
-        assert host.shell(begun).status == 0
+        # Stopped in its tracks, or the power might go when it is done. A folder without this file
+        # is none to Debian's tools, which would make it themselves.
+        begun = f"until test -e {MAIN}/PG_VERSION && pkill -STOP -x initdb; do sleep 0.02; done"
+        assert host.shell(f"timeout 110 sh -c '{begun}'").status == 0
         host.lose_power()
 
     # The task before the packages.
@@ -35,7 +38,8 @@ def lost_power(lab: Lab, host: Host, inventory: Path, bundle: Path) -> None:
     assert ran.status != 0
     assert ran.recap[host.name]["unreachable"] == 1, ran.output
     assert "postgresql" in host.shell("dpkg --audit").output
-    assert host.shell("test -d /var/lib/postgresql/*/main").status == 0
+    assert host.shell(f"test -e {MAIN}/PG_VERSION").status == 0
+    assert host.shell("test -e /etc/postgresql/*/main/postgresql.conf").status != 0
 
 
 def full_disk(lab: Lab, host: Host, inventory: Path, bundle: Path) -> Ran:

@@ -52,6 +52,8 @@ HOST_OPTIONS = (
 UP_SECONDS = 60.0
 # A reader whose process restarts is back within this, at the 95th percentile.
 RECONNECT_SECONDS = 2.0
+# And within this on any machine; one that a broken nginx sends in circles takes longer.
+AWAY_SECONDS = 15.0
 # One room; of twenty messages a second twelve are posts. Whoever is away at the end has 15 s.
 TRAFFIC = ("--rooms=1", "--clients=20", "--people=2", "--rate=20", "--settle=15")
 # A post that takes longer than this has failed.
@@ -360,10 +362,10 @@ class Lab:
 
 
 def expect_clean(count: Count) -> None:
-    """Nothing failed or wrong by the history that a member is told, and all readers are back.
+    """Nothing failed or wrong by the history that a member is told, and no reader was long away.
 
-    How soon they are is a figure: another host may be installed on this machine meanwhile.
+    How near they came to their goal is a figure: another host may be installed here meanwhile.
     """
     # The database answers the tiers only.
     count.expect_clean("api", PATIENCE_SECONDS)
-    assert count.away["p95"] <= PATIENCE_SECONDS, count
+    assert count.away["max"] <= AWAY_SECONDS, count

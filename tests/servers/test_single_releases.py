@@ -100,12 +100,13 @@ def test_the_bundle_of_another_release_is_not_provisioned(single: Single) -> Non
 
 
 @on_one_release
-def test_a_rollback_goes_back_under_traffic(single: Single) -> None:
+def test_a_rollback_goes_back_under_traffic(single: Single, figure: Figure) -> None:
     with single.lab.traffic(single.url, single.host) as traffic:
         ran = single.lab.play("rollback.yml", single.inventory, chatire_bundle=single.bundle)
     assert ran.status == 0, ran.output
     assert single.current() != "9.1"
     expect_clean(traffic.count)
+    figure("rollback: readers away, p95", traffic.count.away["p95"], RECONNECT_SECONDS)
 
 
 @on_one_release

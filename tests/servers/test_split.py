@@ -229,12 +229,13 @@ def test_a_new_release_comes_under_traffic(
     figure("deploy: readers away, p95", traffic.count.away["p95"], RECONNECT_SECONDS)
 
 
-def test_a_rollback_goes_back_under_traffic(split: Split) -> None:
+def test_a_rollback_goes_back_under_traffic(split: Split, figure: Figure) -> None:
     with split.lab.traffic("https://nginx2.test", split.hosts["nginx2.test"]) as traffic:
         ran = split.lab.play("rollback.yml", split.inventory, chatire_bundle=split.bundle)
     assert ran.status == 0, ran.output
     assert "9.1" not in split.releases().values()
     expect_clean(traffic.count)
+    figure("rollback: readers away, p95", traffic.count.away["p95"], RECONNECT_SECONDS)
 
 
 def test_every_host_comes_back_from_a_reboot(split: Split) -> None:

@@ -23,9 +23,6 @@ const RETRY_RENEWAL_MS = 5_000
 const SPREAD_MS = 4_000
 const SPREAD_SHARE = 0.2
 
-/** A tab that is closed while it signs out does not tell the others how that ended. */
-const LEAVING_ELSEWHERE_MS = 10_000
-
 const NOTICE_OVER = 'Your session is over. Sign in again to go on.'
 const NOTICE_ELSEWHERE = 'You signed out in another tab.'
 
@@ -41,7 +38,6 @@ export class Session {
   private access: AccessToken | null = null
   private renewing: Promise<string> | null = null
   private leaving: Promise<unknown> | null = null
-  private decided: () => void = () => undefined
   private timer: ReturnType<typeof setTimeout> | undefined
   private readonly tabs: Tabs
   private readonly renewedListeners = new Set<(token: string) => void>()
@@ -51,9 +47,7 @@ export class Session {
     this.tabs = tabs
     tabs.listen((news) => {
       if (news.type === 'access') void this.adopt(news.access).catch(() => undefined)
-      if (news.type === 'leaving') this.leaving = this.decidedElsewhere()
-      if (news.type === 'signed-out') this.leave(NOTICE_ELSEWHERE, true)
-      if (news.type === 'signed-out' || news.type === 'staying') this.decided()
+      else this.leave(NOTICE_ELSEWHERE, true)
     })
   }
 
@@ -104,14 +98,10 @@ export class Session {
 
   /** Ends this session, or all sessions of this person. Raises ApiError when the server did not. */
   async signOut(everywhere = false): Promise<void> {
-    // The server closes this session's sockets, in all tabs, before its answer is here: see `token`.
-    this.tabs.tell({ type: 'leaving' })
+    // The server closes this session's sockets before its answer is here: see `token`.
     this.leaving = this.request('POST', '/auth/logout/', everywhere ? { everywhere: true } : {})
     try {
       await this.leaving
-    } catch (error) {
-      this.tabs.tell({ type: 'staying' })
-      throw error
     } finally {
       this.leaving = null
     }
@@ -224,20 +214,13 @@ export class Session {
     }, delay)
   }
 
-  /** Settles when another tab, which is signing out, has told how that ended. */
-  private async decidedElsewhere(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.decided = resolve
-      setTimeout(resolve, LEAVING_ELSEWHERE_MS)
-    })
-    this.leaving = null
-  }
-
   private leave(notice: string, onPurpose: boolean): void {
     clearTimeout(this.timer)
     const user = this.user.value
-    // A second call that is refused for the same reason must not wipe the sentence away.
-    if (this.state.value !== 'out') this.notice.value = notice
+    // A second call that is refused for the same reason must not wipe the sentence away. Where another
+    // tab signed out, the server may have said first that the session is over, and not why.
+    const explains = onPurpose && this.notice.value === NOTICE_OVER
+    if (this.state.value !== 'out' || explains) this.notice.value = notice
     this.signedOutOnPurpose = onPurpose
     this.access = null
     this.user.value = null

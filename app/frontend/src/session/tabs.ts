@@ -1,8 +1,6 @@
 /** What the tabs of one browser tell each other, and the lock that lets one of them work at a time. */
 
-/** `leaving` comes before the server is asked, `signed-out` or `staying` when it has answered. */
-export type TabNews =
-  { type: 'access'; access: string } | { type: 'leaving' | 'signed-out' | 'staying' }
+export type TabNews = { type: 'access'; access: string } | { type: 'signed-out' }
 
 export interface Tabs {
   /** Runs `work` while no other tab runs its own under the same name. */

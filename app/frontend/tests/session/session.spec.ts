@@ -211,29 +211,13 @@ describe('two tabs', () => {
     await expect(settle(other.token())).rejects.toMatchObject({ status: 401 })
   })
 
-  test('ask for no other token when the server closes their sockets before it answers', async () => {
+  test('both know why, also where the server has said before that the session is over', async () => {
     const [one, other] = await twoTabs()
-    const before = server.count('/auth/jwt/refresh/')
-    const [left, token] = [one.signOut(), other.token('any, the socket was refused')]
-    await settle(Promise.allSettled([left, token]))
-    await expect(token).rejects.toMatchObject({ status: 401 })
-    expect(server.count('/auth/jwt/refresh/')).toBe(before)
+    const refused = other.token('any, the socket was refused')
+    server.endSession()
+    await settle(Promise.allSettled([refused, one.signOut()]))
     expect(other.notice.value).toBe('You signed out in another tab.')
-  })
-
-  test('go on when the one that signs out did not reach the server, or is closed', async () => {
-    const [one, other] = await twoTabs()
-    server.up = false
-    await settle(Promise.allSettled([one.signOut()]))
-    server.up = true
-    expect(server.good.has(await settle(other.token()))).toBe(true)
-    const closed = browser.tab()
-    closed.listen(() => undefined)
-    closed.tell({ type: 'leaving' })
-    const token = other.token()
-    await vi.advanceTimersByTimeAsync(10_000)
-    expect(server.good.has(await token)).toBe(true)
-    expect(other.state.value).toBe('in')
+    expect(other.state.value).toBe('out')
   })
 
   test('are both signed in when one signs in', async () => {
