@@ -22,6 +22,8 @@ def test_two_people_talk_both_ways(talk: Talk) -> None:
     ann.sees("hello ann")
     for person in talk:
         person.sees_exactly(["hello bob", "hello ann"])
+        # Whoever wrote goes on writing.
+        expect(person.field()).to_be_focused()
     assert ann.page.get_by_role("article").count() == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
 import stack
@@ -53,6 +54,37 @@ def test_offline_and_back_with_messages_of_both_sides_meanwhile(talk: Talk) -> N
     whole = ["before", "bob 1 meanwhile", "bob 2 meanwhile", "ann 1 offline", "ann 2 offline"]
     for person in talk:
         person.sees_exactly(whole)
+
+
+def test_who_joins_while_one_is_offline_is_there_when_one_is_back(newcomer: Newcomer) -> None:
+    ann, bob = newcomer("ann"), newcomer("bob")
+    path = ann.open().start_chat()
+    ann.troubled()
+    ann.context.set_offline(True)
+    expect(ann.page.get_by_text(LOST)).to_be_visible()
+    bob.open(path).is_live()
+    ann.context.set_offline(False)
+    expect(ann.page.get_by_text("2 members, 2 online")).to_be_visible(timeout=30_000)
+    expect(ann.page.get_by_role("heading", level=1)).to_have_text(bob.name)
+
+
+def test_what_was_not_sent_goes_with_the_one_who_signs_out(newcomer: Newcomer) -> None:
+    ann = newcomer("ann")
+    ann.open().start_chat()
+    ann.troubled()
+    ann.context.route("**/api/chats/*/messages/", _abort_posts)
+    ann.context.route_web_socket("**/ws/chats/**", lambda socket: socket.close())
+    ann.page.reload()
+    ann.say("never sent")
+    expect(ann.message("never sent").get_by_text("Not delivered")).to_be_visible()
+    ann.page.get_by_role("link", name="Back to your chats").click()
+    ann.page.get_by_role("button", name="Account and settings").click()
+    ann.page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(ann.page).to_have_url(re.compile("/auth$"))
+    # The chat that was left would have tried again by now, and kept it.
+    ann.page.wait_for_timeout(4_000)
+    kept = ann.page.evaluate("Object.values(localStorage).join()")
+    assert "never sent" not in kept
 
 
 def test_why_a_message_was_not_sent_is_seen_without_scrolling(newcomer: Newcomer) -> None:

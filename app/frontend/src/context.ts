@@ -4,6 +4,7 @@ import { inject } from 'vue'
 import type { InjectionKey } from 'vue'
 
 import type { ChatCalls } from './api/chats'
+import type { Room } from './chat/room'
 import type { Account } from './contract'
 import type { Inbox } from './inbox/inbox'
 import type { Session } from './session/session'
@@ -16,6 +17,8 @@ export interface Person {
   me: Account
   calls: ChatCalls
   inbox: Inbox
+  /** Those that are to be abandoned when this person goes. */
+  rooms: Set<Room>
 }
 
 export function useSession(): Session {

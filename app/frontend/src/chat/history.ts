@@ -52,14 +52,15 @@ export class History {
     if (this.log.gap) void this.reach(0)
   }
 
-  /** Fetches one page of older messages; nothing where there is none. Raises ApiError. */
-  async loadOlder(): Promise<void> {
-    if (this.loadingOlder.value || !this.log.hasOlder.value) return
+  /** Fetches one page of older messages; false where there is none to fetch. Raises ApiError. */
+  async loadOlder(): Promise<boolean> {
+    if (this.loadingOlder.value || !this.log.hasOlder.value) return false
     this.loadingOlder.value = true
     const { edition } = this
     try {
       const page = await this.options.fetch({ before: this.log.first })
       if (edition === this.edition) this.log.prepend(page.messages, page.has_more)
+      return true
     } finally {
       this.loadingOlder.value = false
     }

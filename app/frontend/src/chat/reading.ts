@@ -63,8 +63,16 @@ export class Reading {
     this.seenSeq = 0
   }
 
+  /** Tells now what waits to be told. */
+  flush(): void {
+    if (this.timer === undefined) return
+    clearTimeout(this.timer)
+    this.tell()
+  }
+
   stop(): void {
     clearTimeout(this.timer)
+    this.timer = undefined
   }
 
   private readonly tell = (): void => {

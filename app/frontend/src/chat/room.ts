@@ -63,9 +63,11 @@ export class Room {
   private epoch = ''
   private closed = false
   private leaving = false
+  private wasLive = false
   private attempt = 0
   private openTimer: ReturnType<typeof setTimeout> | undefined
   private silenceTimer: ReturnType<typeof setTimeout> | undefined
+  private peopleTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor({ uri, me, calls, credentials, member, connection }: RoomOptions) {
     this.uri = uri
@@ -154,18 +156,23 @@ export class Room {
 
   /** Leaves the page's chat; what is unsent still goes out over HTTP. */
   close(): void {
-    this.closed = true
-    this.history.stop()
-    this.stopTimers()
-    this.connection.stop()
-    this.typing.clear()
+    this.reading.flush()
+    this.end()
     this.delivery.down()
   }
 
   /** Gives up the unsent messages as well: the person has signed out. */
   abandon(): void {
-    this.close()
     this.delivery.stop()
+    this.end()
+  }
+
+  private end(): void {
+    this.closed = true
+    this.history.stop()
+    this.stopTimers()
+    this.connection.stop()
+    this.typing.clear()
   }
 
   /** Calls `listener` with messages that joined the history while it was open. */
@@ -201,13 +208,16 @@ export class Room {
     this.reading.seen(this.lastSeq.value)
   }
 
-  /** Fetches one page of older history; quietly does nothing where there is none. */
-  async loadOlder(): Promise<void> {
-    if (!this.loaded.value) return
+  /** Fetches one page of older history; false where there is none, or it could not be had now. */
+  async loadOlder(): Promise<boolean> {
+    if (!this.loaded.value) return false
     try {
-      await this.history.loadOlder()
+      const came = await this.history.loadOlder()
+      if (came) this.trouble.value = ''
+      return came
     } catch (error) {
       this.trouble.value = sentence(error)
+      return false
     }
   }
 
@@ -263,11 +273,34 @@ export class Room {
   }
 
   private goLive(seq: number): void {
+    // What the socket does not repeat when it comes back. When it first comes, all was just asked.
+    if (this.wasLive) void this.meetPeople()
+    this.wasLive = true
     this.live.value = true
     this.trouble.value = ''
     this.delivery.up()
     this.reading.repeat()
     if (this.log.last < seq) void this.history.reach(seq)
+  }
+
+  /** Asks who is in the chat, as long as it is followed, until somebody has told. */
+  private async meetPeople(attempt = 0): Promise<void> {
+    const known = this.members.value
+    try {
+      const { owner, members } = await this.calls.detail(this.uri)
+      // A frame, or the answer to a call, that came meanwhile is newer.
+      if (this.closed || this.members.value !== known) return
+      this.owner.value = owner
+      this.members.value = members
+    } catch (error) {
+      if (!(error instanceof ApiError) || !error.passing) return
+      this.peopleTimer = setTimeout(
+        () => {
+          if (this.live.value && this.members.value === known) void this.meetPeople(attempt + 1)
+        },
+        backoff(attempt) + (error.retryAfter ?? 1) * 1000,
+      )
+    }
   }
 
   /** What is held is of another history, or too old: drop it and begin with the newest page. */
@@ -303,6 +336,7 @@ export class Room {
     this.online.value = []
     this.typing.clear()
     clearTimeout(this.silenceTimer)
+    clearTimeout(this.peopleTimer)
     // Where sockets do not get through at all, the history still grows with every try.
     // Not when signed out, though: HTTP would be refused just as well.
     const over = code === CloseCode.unauthenticated
@@ -360,6 +394,7 @@ export class Room {
   private stopTimers(): void {
     clearTimeout(this.openTimer)
     clearTimeout(this.silenceTimer)
+    clearTimeout(this.peopleTimer)
     this.reading.stop()
   }
 }

@@ -22,7 +22,7 @@ export interface MessageScroll {
   scrolled: () => void
   /** Goes to the end of what is in the page. */
   toBottom: () => void
-  /** Goes to the newest message, wherever one is. */
+  /** Goes to the newest message, wherever one is, and with the focus. */
   jumpToNewest: () => Promise<void>
 }
 
@@ -52,10 +52,14 @@ export function useMessageScroll(options: MessageScrollOptions): MessageScroll {
     atBottom.value = true
   }
 
-  async function jumpToNewest(): Promise<void> {
+  async function toNewest(): Promise<void> {
     shown.toNewest()
     await nextTick()
     toBottom()
+  }
+
+  async function jumpToNewest(): Promise<void> {
+    await toNewest()
     scroller.value?.focus()
   }
 
@@ -97,7 +101,8 @@ export function useMessageScroll(options: MessageScrollOptions): MessageScroll {
       })
     }
     adjusting = false
-    if (shown.before < AHEAD && box.scrollTop < NEAR_PX * 2) void room.loadOlder()
+    // Where that failed, the reader's next move or the next connection tries again.
+    if (shown.before < AHEAD && box.scrollTop < NEAR_PX * 2 && (await room.loadOlder())) scrolled()
   }
 
   let frame = 0
@@ -106,16 +111,15 @@ export function useMessageScroll(options: MessageScrollOptions): MessageScroll {
     frame = requestAnimationFrame(() => void adjust())
   }
 
-  // Older history has come in, or none came: there may be more to show.
-  watch(room.history.loadingOlder, (loading) => {
-    if (!loading) scrolled()
+  watch(room.live, (live) => {
+    if (live) scrolled()
   })
 
   // The history was dropped and begun anew: what is shown begins anew as well.
   watch(
     () => room.log.first,
     (first, before) => {
-      if (first > before || before === 0) void jumpToNewest()
+      if (first > before || before === 0) void toNewest()
     },
   )
 

@@ -2,7 +2,7 @@
 
 import { computed, ref, shallowRef } from 'vue'
 
-import { sentence } from '@/api/errors'
+import { ApiError, sentence } from '@/api/errors'
 import { cursorOf } from '@/api/chats'
 import type { ChatCalls } from '@/api/chats'
 import type { Account, ChatList, ChatSummary, InboxFrame, Message } from '@/contract'
@@ -16,6 +16,9 @@ export interface InboxOptions {
   credentials: Credentials
   connection?: Pick<ConnectionOptions, 'connect' | 'wakeups' | 'random'>
 }
+
+/** When nothing was heard for so long, a call makes sure that the socket is not dead. */
+const SILENCE_MS = 60_000
 
 export class Inbox {
   /** Newest activity first. */
@@ -44,6 +47,7 @@ export class Inbox {
   private markReady: () => void = () => undefined
   private attempt = 0
   private timer: ReturnType<typeof setTimeout> | undefined
+  private silenceTimer: ReturnType<typeof setTimeout> | undefined
   private stopped = false
   private live = false
 
@@ -57,11 +61,16 @@ export class Inbox {
       credentials: options.credentials,
       path: () => '/ws/inbox/',
       // What changed while no socket was open is in the list.
-      onOpen: () => void this.fetch(),
+      onOpen: () => {
+        this.listenForSilence()
+        void this.fetch()
+      },
       onLine: (line) => {
         this.live = line === 'open'
+        clearTimeout(this.silenceTimer)
       },
       onFrame: (frame) => {
+        this.listenForSilence()
         this.hear(frame as InboxFrame)
       },
     })
@@ -75,6 +84,7 @@ export class Inbox {
   stop(): void {
     this.stopped = true
     clearTimeout(this.timer)
+    clearTimeout(this.silenceTimer)
     this.connection.stop()
   }
 
@@ -120,6 +130,30 @@ export class Inbox {
       this.attempt += 1
     }
     this.markReady()
+  }
+
+  private listenForSilence(): void {
+    clearTimeout(this.silenceTimer)
+    this.silenceTimer = setTimeout(() => {
+      this.listenForSilence()
+      if (document.visibilityState === 'visible') void this.doubt()
+    }, SILENCE_MS)
+  }
+
+  /** A socket that has not told what the list holds, or whose server does not answer, is dead. */
+  private async doubt(): Promise<void> {
+    const before = this.rows.value
+    let dead: boolean
+    try {
+      const page = await this.options.calls.list()
+      dead = page.results.some(({ uri, last_seq }) => last_seq > (this.find(uri)?.last_seq ?? 0))
+      if (this.stopped) return
+      this.prune(before, page)
+      this.merge(page.results, before)
+    } catch (error) {
+      dead = error instanceof ApiError && error.status === 0
+    }
+    if (dead && this.live) this.connection.restart()
   }
 
   async fetchMore(): Promise<void> {

@@ -47,7 +47,7 @@ export interface ConnectionOptions {
 /** A handshake that takes longer than this is given up: nginx would have answered. */
 const CONNECT_DEADLINE_MS = 10_000
 
-/** A connection that lived this long was a good one: the next wait starts small again. */
+/** A connection that lived this long was a good one. */
 const STABLE_MS = 5_000
 
 const FINAL_CODES: readonly number[] = [CloseCode.notMember, CloseCode.noSuchChat]
@@ -102,6 +102,7 @@ export class Connection {
   /** Gives up the present socket, which seems dead, and makes a new one. */
   restart(): void {
     if (this.line === 'closed') return
+    this.judge()
     this.drop()
     this.wait()
   }
@@ -153,7 +154,7 @@ export class Connection {
   }
 
   private closed(code: number): void {
-    const stable = this.line === 'open' && Date.now() - this.openedAt >= STABLE_MS
+    this.judge()
     this.drop()
     if (FINAL_CODES.includes(code)) {
       this.stop()
@@ -161,8 +162,12 @@ export class Connection {
       return
     }
     if (code === CloseCode.unauthenticated) this.tokenRefused = this.tokenUsed
-    if (stable) this.attempt = 0
     this.wait(code)
+  }
+
+  /** After a good connection, whoever ended it, the next wait starts small. */
+  private judge(): void {
+    if (this.line === 'open' && Date.now() - this.openedAt >= STABLE_MS) this.attempt = 0
   }
 
   private wait(code: number | null = null): void {

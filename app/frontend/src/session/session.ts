@@ -117,13 +117,16 @@ export class Session {
     signal?: AbortSignal,
   ): Promise<T> {
     const call: Call = { method, path, body, ...(signal ? { signal } : {}) }
+    const caller = this.user.value?.id
     const token = await this.token()
+    this.expect(caller)
     try {
       return (await send({ ...call, token })).body as T
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) throw error
     }
     const renewed = await this.renew(token)
+    this.expect(caller)
     try {
       return (await send({ ...call, token: renewed })).body as T
     } catch (error) {
@@ -185,13 +188,27 @@ export class Session {
   }
 
   private async adopt(access: string): Promise<void> {
-    const previous = this.access
     const token = new AccessToken(access, Date.now())
     this.access = token
     const delay = token.renewIn(Date.now())
     this.schedule(delay - Math.random() * Math.min(SPREAD_MS, delay * SPREAD_SHARE))
-    if (this.user.value === null || previous?.userId !== token.userId) await this.identify()
+    if (this.user.value !== null && String(this.user.value.id) !== token.userId) {
+      // Somebody else has signed in. Whatever is open belongs to the one before, and is to go first.
+      this.user.value = null
+      this.state.value = 'starting'
+    }
+    try {
+      if (this.user.value === null) await this.identify()
+    } catch (error) {
+      if (this.state.value === 'starting') this.state.value = 'unreachable'
+      throw error
+    }
     for (const listener of this.renewedListeners) listener(access)
+  }
+
+  /** Raises where the one who wanted to call is not the one whose token it would be now. */
+  private expect(caller: number | undefined): void {
+    if (this.user.value?.id !== caller) throw signedOutError()
   }
 
   private async identify(): Promise<void> {

@@ -42,7 +42,7 @@ async function arrive(focused: boolean): Promise<ReturnType<typeof vi.fn>> {
   await vi.advanceTimersByTimeAsync(50)
   const last_message = message(7, BOB, { uri: 'room' })
   server.socket.push({ type: 'chat', uri: 'room', last_message, last_seq: 7, unread: 1 })
-  await vi.advanceTimersByTimeAsync(50)
+  await vi.advanceTimersByTimeAsync(500)
   return chime as never
 }
 

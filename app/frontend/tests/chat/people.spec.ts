@@ -58,6 +58,33 @@ describe('the people of a chat', () => {
     expect(rooms.server.readMarks).toEqual([3, 4])
   })
 
+  test('are told how far one has read by who leaves at once', async () => {
+    rooms.server.fill(4)
+    const room = await rooms.open()
+    room.markRead()
+    room.close()
+    expect(rooms.server.readMarks).toEqual([4])
+  })
+
+  test('are those who came and left while one was cut off', async () => {
+    const room = await rooms.open()
+    expect(rooms.server.asked.filter((call) => call === 'detail')).toHaveLength(1)
+    rooms.server.socket.end(1006)
+    rooms.server.members = [ANN, user(3, 'cat')]
+    rooms.server.refuseNext = new ApiError(503, 'Away.')
+    await pass(10_000)
+    expect(room.members.value.map(({ username }) => username)).toEqual(['ann', 'cat'])
+  })
+
+  test('are those whom a frame names, also when an older answer comes after it', async () => {
+    const room = await rooms.open()
+    rooms.server.socket.end(1006)
+    while (rooms.server.asked.at(-1) !== 'detail') await pass(1)
+    rooms.server.push({ type: 'members', members: [ANN] })
+    await pass(100)
+    expect(room.others.value).toEqual([])
+  })
+
   test('have read as far as the furthest mark that was heard', async () => {
     const room = await rooms.open()
     rooms.server.push({ type: 'read', user: BOB, seq: 5 })

@@ -43,7 +43,18 @@ describe('the composer', () => {
     const field = find<HTMLTextAreaElement>('textarea')
     await type(field, 'にほん')
     await press(field, 'Enter', { isComposing: true })
+    await press(field, 'Enter', { keyCode: 229 })
     expect(onSay).not.toHaveBeenCalled()
+  })
+
+  test('knows what is written also while an input method composes it', async () => {
+    const { find, button } = await composer()
+    const field = find<HTMLTextAreaElement>('textarea')
+    field.dispatchEvent(new CompositionEvent('compositionstart'))
+    await type(field, 'wor')
+    expect(onTyping).toHaveBeenCalledOnce()
+    expect(button('Send').disabled).toBe(false)
+    expect(localStorage.getItem('draft')).toBe('wor')
   })
 
   test('sends nothing that is only white space', async () => {

@@ -29,6 +29,20 @@ test('says quietly when the connection is lost and when it is back, and then not
   expect(root.textContent.trim()).toBe('')
 })
 
+test('does not keep the good news when the connection breaks for a moment meanwhile', async () => {
+  const { root } = await mount(Shown)
+  for (const [now, ms] of [
+    [false, 1_100],
+    [true, 1_000],
+    [false, 500],
+    [true, 4_000],
+  ] as const) {
+    live.value = now
+    await vi.advanceTimersByTimeAsync(ms)
+  }
+  expect(root.textContent.trim()).toBe('')
+})
+
 test('says nothing about a connection that is back at once', async () => {
   const { root } = await mount(Shown)
   live.value = false

@@ -94,6 +94,33 @@ describe('the list of messages', () => {
     expect(least).toBe(1)
   })
 
+  test('asks for older history once where that fails, and again when one moves or is back', async () => {
+    const mounted = await list(3000)
+    const older = () => server.asked.filter((call) => call.includes('before')).length
+    server.httpUp = false
+    await pass(2_000)
+    let before = older()
+    await pass(5_000)
+    expect(older()).toBe(before)
+    await scroll(mounted)
+    expect(older()).toBe(before + 1)
+    expect(room.trouble.value).not.toBe('')
+    before = older()
+    server.httpUp = true
+    await scroll(mounted)
+    expect(older()).toBeGreaterThan(before)
+    expect(room.trouble.value).toBe('')
+  })
+
+  test('leaves the focus where one writes when the first message comes', async () => {
+    await list(0)
+    const field = document.body.appendChild(document.createElement('input'))
+    field.focus()
+    server.commit(BOB, 'hello')
+    await pass(100)
+    expect(document.activeElement).toBe(field)
+  })
+
   test('shows what comes in while one is at the end', async () => {
     const mounted = await list(3)
     server.commit(BOB, 'message 4')

@@ -105,6 +105,17 @@ describe('the list of chats', () => {
     expect(inbox.unread.value).toBe(4)
   })
 
+  test('notices that its socket is dead by what the list holds, or that nobody answers', async () => {
+    const [first] = server.sockets
+    await vi.advanceTimersByTimeAsync(61_000)
+    expect(first?.state).toBe('open')
+    list = [chat('b', 21, 3), chat('a', 10)]
+    await vi.advanceTimersByTimeAsync(61_000)
+    expect(first?.state).toBe('closed')
+    expect(inbox.find('b')?.last_seq).toBe(21)
+    expect(server.sockets).toHaveLength(2)
+  })
+
   test('shows what a restored database has, though its numbers are lower', async () => {
     live('a', 30, 1)
     server.socket.end(1012)

@@ -101,6 +101,19 @@ describe('a connection', () => {
     expect(server.sockets).toHaveLength(before + 1)
   })
 
+  test('starts with short waits again after a good connection that it gave up itself', async () => {
+    server.socketsUp = false
+    const connection = start()
+    await pass(60_000)
+    server.socketsUp = true
+    wakeups.wake()
+    await pass(10_000)
+    const before = server.sockets.length
+    connection.restart()
+    await pass(500)
+    expect(server.sockets).toHaveLength(before + 1)
+  })
+
   test('tries at once when the network or the tab comes back', async () => {
     server.socketsUp = false
     start()

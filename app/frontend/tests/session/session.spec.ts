@@ -77,6 +77,19 @@ describe('a session', () => {
     expect(session.state.value).toBe('in')
   })
 
+  test('that becomes somebody else\u2019s starts over where it cannot be told whose', async () => {
+    const one = await signedIn()
+    const asBob = one.signIn('bob', 'right')
+    await vi.advanceTimersByTimeAsync(15)
+    server.up = false
+    await settle(Promise.allSettled([asBob]))
+    expect(one.user.value).toBeNull()
+    expect(one.state.value).toBe('unreachable')
+    server.up = true
+    await settle(one.start())
+    expect(one.user.value?.username).toBe('bob')
+  })
+
   test('gives the reason when signing in is refused', async () => {
     const session = new Session(browser.tab())
     await settle(session.start())
@@ -226,6 +239,17 @@ describe('two tabs', () => {
     await signedIn()
     await vi.advanceTimersByTimeAsync(100)
     expect(waiting.state.value).toBe('in')
+  })
+
+  test('send nothing of one person in the name of another', async () => {
+    const [one, other] = await twoTabs()
+    server.good.clear()
+    const call = other.request('POST', '/api/chats/room/messages/', { message: 'by ann' })
+    await settle(Promise.allSettled([one.signIn('bob', 'right'), call]))
+    await expect(call).rejects.toMatchObject({ status: 401 })
+    expect(other.user.value?.username).toBe('bob')
+    const asked = server.asked.filter(({ body }) => JSON.stringify(body).includes('by ann'))
+    expect(asked).toHaveLength(1)
   })
 
   test('follow when one of them signs in as somebody else', async () => {
