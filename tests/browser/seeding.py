@@ -63,13 +63,13 @@ def fill(person: Person, path: str, count: int, sockets: int = 4) -> None:
     """Writes `count` messages into the chat at `path`, over several sockets at once."""
     uri = path.rsplit("/", 1)[1]
     token = person.token()
-    share = count // sockets
+    share, rest = divmod(count, sockets)
     parts = [
         {
             "uri": uri,
             "token": token,
             "from": index * share,
-            "ids": [str(uuid.uuid4()) for _ in range(share + (count % sockets if index == 0 else 0))],
+            "ids": [str(uuid.uuid4()) for _ in range(share + (rest if index == 0 else 0))],
             "chunk": CHUNK,
         }
         for index in range(sockets)
