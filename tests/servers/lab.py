@@ -52,8 +52,6 @@ HOST_OPTIONS = (
 UP_SECONDS = 60.0
 # A reader whose process restarts is back within this, at the 95th percentile.
 RECONNECT_SECONDS = 2.0
-# And within this on any machine; one that a broken nginx sends in circles takes longer.
-AWAY_SECONDS = 15.0
 # One room; of twenty messages a second twelve are posts. Whoever is away at the end has 15 s.
 TRAFFIC = ("--rooms=1", "--clients=20", "--people=2", "--rate=20", "--settle=15")
 # A post that takes longer than this has failed.
@@ -362,10 +360,7 @@ class Lab:
 
 
 def expect_clean(count: Count) -> None:
-    """Nothing failed or wrong by the history that a member is told, and no reader was long away.
-
-    How near they came to their goal is a figure: another host may be installed here meanwhile.
-    """
+    """Nothing failed or wrong by the history that a member is told, and readers soon back."""
     # The database answers the tiers only.
     count.expect_clean("api", PATIENCE_SECONDS)
-    assert count.away["max"] <= AWAY_SECONDS, count
+    assert count.away["p95"] <= RECONNECT_SECONDS, count

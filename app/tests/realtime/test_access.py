@@ -299,7 +299,7 @@ def test_a_token_that_runs_out_closes_the_socket_unless_it_is_renewed(
         lapses.ready()
         renews.ready()
         renews.send({"type": "auth", "token": alice.access})
-        assert lapses.closed(15) == 4401
+        assert lapses.closed(8) == 4401
         renews.posts("still here")
         renews.nothing("error", 1.5)
 

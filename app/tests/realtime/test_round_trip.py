@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from chat.models import Chat
-from tests.realtime.waiting import START_SECONDS, until
+from tests.realtime.waiting import until
 from tests.realtime.workers import APP, Worker, free_port
 
 
@@ -43,8 +43,7 @@ class Gunicorn:
                 "CHATIRE_DB_USER": str(settings["USER"]),
             },
         )
-        runs = f"{log} says that it runs"
-        until(lambda: "Booting worker" in log.read_text(), runs, START_SECONDS)
+        until(lambda: "Booting worker" in log.read_text(), f"{log} says that it runs")
 
     def stop(self) -> None:
         self.process.terminate()

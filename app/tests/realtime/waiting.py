@@ -12,8 +12,6 @@ from django.db import connection
 T = TypeVar("T")
 
 DEADLINE = 10.0
-# What a process takes until it serves, beside everything else that runs at the time.
-START_SECONDS = 60.0
 
 
 def until(look: Callable[[], T], what: str, seconds: float = DEADLINE) -> T:

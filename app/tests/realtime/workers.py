@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connection
 
-from tests.realtime.waiting import START_SECONDS, until
+from tests.realtime.waiting import until
 
 APP = Path(__file__).resolve().parents[2]
 ORIGIN = "http://localhost:8080"
@@ -62,7 +62,7 @@ class Worker:
         return self.process.pid
 
     def wait_until_ready(self) -> None:
-        until(lambda: self.get("/readyz")[0] == 200, f"{self.log} says ready", START_SECONDS)
+        until(lambda: self.get("/readyz")[0] == 200, f"{self.log} says ready")
 
     def get(self, path: str) -> tuple[int, Any]:
         """Status and JSON body of a plain request; status 0 when nobody answers."""
